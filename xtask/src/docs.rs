@@ -1,57 +1,52 @@
-//! From what rustdoc reads to what a C programmer reads: the text of documentation comments, and the `@section` part
-//! of a module's own.
+//! Documentation comments: from what rustdoc reads to what a C programmer reads.
 
-/// The title and the text of the header's section that a module's `//!` comment describes: what follows the line
-/// `@section Title`, to the end of the comment. What stands before it is for the readers of the Rust code.
-pub fn section(source: &str) -> Option<(String, Vec<String>)> {
-    let mut lines = source
+/// What a documentation comment says, in plain lines.
+#[derive(Debug, PartialEq)]
+pub struct Documentation {
+    pub text: Vec<String>,
+    pub section: Option<Section>,
+}
+
+/// A section of the header that starts with the documented item.
+#[derive(Debug, PartialEq)]
+pub struct Section {
+    pub title: String,
+    pub text: Vec<String>,
+}
+
+/// Reads a comment as cbindgen writes it: `/**`, lines that start with a star, `*/`. What follows a line
+/// `@section Title` belongs to the section.
+pub fn parse(comment: &str) -> Documentation {
+    let lines: Vec<&str> = comment
         .lines()
-        .take_while(|line| line.starts_with("//!"))
-        .map(|line| line.trim_start_matches("//!").strip_prefix(' ').unwrap_or_default());
-    let title = lines.find_map(|line| line.strip_prefix("@section "))?.trim().to_owned();
-    let text: Vec<String> = lines.map(str::to_owned).collect();
-    let text = plain(text.iter().map(String::as_str));
-    Some((title, text))
+        .filter_map(|line| line.strip_prefix(" *"))
+        .filter(|line| *line != "/")
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    let marker = lines.iter().position(|line| line.starts_with("@section "));
+    let (text, section) = lines.split_at(marker.unwrap_or(lines.len()));
+    let section = section.split_first().map(|(title, text)| Section {
+        title: title.trim_start_matches("@section ").trim().to_owned(),
+        text: plain(text),
+    });
+    Documentation { text: plain(text), section }
 }
 
-/// Rewrites each `/** … */` of `header`, leaving all else as it is.
-pub fn rewrite(header: &str) -> String {
-    let mut out = String::with_capacity(header.len());
-    let mut lines = header.lines();
-    while let Some(line) = lines.next() {
-        let indent = &line[..line.len() - line.trim_start().len()];
-        if line.trim() != "/**" {
-            out.push_str(line);
-            out.push('\n');
-            continue;
+/// These lines as a comment; one line on one line, nothing for none.
+pub fn comment(text: &[String]) -> String {
+    match text {
+        [] => String::new(),
+        [line] => format!("/** {line} */\n"),
+        lines => {
+            let lines: String = lines.iter().map(|line| format!(" * {line}").trim_end().to_owned() + "\n").collect();
+            format!("/**\n{lines} */\n")
         }
-        let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != "*/").collect();
-        let text = plain(block.iter().map(|line| {
-            let text = line.trim_start().strip_prefix('*').unwrap_or_default();
-            text.strip_prefix(' ').unwrap_or(text)
-        }));
-        out.push_str(&comment("/**", indent, &text));
     }
-    out
-}
-
-/// A block comment of these lines; of one line, on one line.
-pub fn comment(open: &str, indent: &str, text: &[String]) -> String {
-    if let [line] = text {
-        return format!("{indent}{open} {line} */\n");
-    }
-    let mut out = format!("{indent}{open}\n");
-    for line in text {
-        out.push_str(format!("{indent} * {line}").trim_end());
-        out.push('\n');
-    }
-    out.push_str(&format!("{indent} */\n"));
-    out
 }
 
 /// Markdown to plain text: links become their words, code blocks are indented, emphasis goes, the `# Safety` part is
 /// dropped (it is Rust's word for what the manual says once for all functions), other headings become `Title:`.
-fn plain<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn plain(lines: &[&str]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let (mut in_code, mut in_safety) = (false, false);
     for line in lines {
@@ -153,30 +148,50 @@ fn unquote(line: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn markdown_becomes_plain_text() {
-        let header = "/**\n * Makes a [`armoriq_client`]; see [the docs](https://docs.armoriq.ai), **always**.\n *\n \
-                      * # Errors\n *\n * `ARMORIQ_ERR_X`, `{\"a\": 1}`, [a, b].\n *\n * ```c\n * x();\n * ```\n *\n \
-                      * # Safety\n *\n * `client` is valid.\n */\nint x(void);\n";
-        let expected = "/**\n * Makes a armoriq_client; see the docs (https://docs.armoriq.ai), always.\n *\n * \
-                        Errors:\n * ARMORIQ_ERR_X, `{\"a\": 1}`, [a, b].\n *\n *     x();\n */\nint x(void);\n";
-        assert_eq!(rewrite(header), expected);
+    fn text(comment: &str) -> Vec<String> {
+        parse(comment).text
     }
 
     #[test]
-    fn one_line_stays_one_line() {
-        assert_eq!(rewrite("/**\n * Frees it.\n *\n * # Safety\n * Fine.\n */\n"), "/** Frees it. */\n");
+    fn markdown_becomes_plain_text() {
+        let written = "/**\n * Makes a [`armoriq_client`]; see [the docs](https://docs.armoriq.ai), **always**.\n *\n \
+                       * # Errors\n *\n * `ARMORIQ_ERR_X`, `{\"a\": 1}`, [a, b].\n *\n * ```c\n * x();\n * ```\n *\n \
+                       * # Safety\n *\n * `client` is valid.\n */\n";
+        let expected = [
+            "Makes a armoriq_client; see the docs (https://docs.armoriq.ai), always.",
+            "",
+            "Errors:",
+            "ARMORIQ_ERR_X, `{\"a\": 1}`, [a, b].",
+            "",
+            "    x();",
+        ];
+        assert_eq!(text(written), expected);
+    }
+
+    #[test]
+    fn safety_is_for_rust() {
+        assert_eq!(text("/**\n * Frees it.\n *\n * # Safety\n * Fine.\n */\n"), ["Frees it."]);
     }
 
     #[test]
     fn a_comment_cannot_be_ended_from_inside() {
-        assert_eq!(rewrite("/**\n * a */ b\n */\n"), "/** a * / b */\n");
+        assert_eq!(text("/**\n * a */ b\n */\n"), ["a * / b"]);
     }
 
     #[test]
     fn the_section_is_what_follows_its_marker() {
-        let source = "//! For Rust readers.\n//!\n//! @section Clients\n//! One per key.\n\nuse std::fmt;\n";
-        assert_eq!(section(source), Some(("Clients".to_owned(), vec!["One per key.".to_owned()])));
-        assert_eq!(section("//! For Rust readers.\n"), None);
+        let documentation = parse("/**\n * A client.\n *\n * @section Clients\n * One per key.\n */\n");
+        assert_eq!(documentation.text, ["A client."]);
+        assert_eq!(
+            documentation.section,
+            Some(Section { title: "Clients".to_owned(), text: vec!["One per key.".to_owned()] })
+        );
+        assert_eq!(parse("/**\n * A client.\n */\n").section, None);
+    }
+
+    #[test]
+    fn one_line_stays_on_one_line() {
+        assert_eq!(comment(&["Frees it.".to_owned()]), "/** Frees it. */\n");
+        assert_eq!(comment(&[]), "");
     }
 }

@@ -1,15 +1,16 @@
 //! Generates `include/armoriq.h` from `src/ffi`.
 //!
-//! The header is put together of sections, one for each module that exports something, in the order in which a program
-//! uses them. cbindgen renders the items of a section (constants, types, functions, each in source order); the heading
-//! comes from the `@section` part of the module's documentation.
+//! cbindgen renders the items of one module at a time; they are put in the order of the source, so that the constants
+//! of a type follow it, and their comments are made plain. A line `@section Title` in a documentation comment starts a
+//! section of the header before that item; what follows the line, to the end of the comment, introduces the section.
 
 use std::path::{Path, PathBuf};
 
 use crate::docs;
 
-/// The modules of `src/ffi` that make up the header, in its order. A type stands in a section before those that use it.
-const SECTIONS: &[&str] = &["library", "client", "user", "session", "policy"];
+/// The modules of `src/ffi` that declare what is in the header, in the order in which a program uses it. A type is
+/// declared before it is used.
+const MODULES: &[&str] = &["status", "library", "text", "client", "user", "session", "policy"];
 
 const PROLOGUE: &str = include_str!("../templates/prologue.h");
 const EPILOGUE: &str = include_str!("../templates/epilogue.h");
@@ -51,27 +52,28 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn generate() -> Result<String, String> {
-    let example = read(&root().join("examples/c/hello.c"))?;
-    let example: Vec<String> = example.lines().map(|line| format!(" *     {line}").trim_end().to_owned()).collect();
-    let prologue = PROLOGUE
-        .replace("@EXAMPLE@", &example.join("\n"))
-        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
-        .replace("@MAJOR@", env!("CARGO_PKG_VERSION_MAJOR"))
-        .replace("@MINOR@", env!("CARGO_PKG_VERSION_MINOR"))
-        .replace("@PATCH@", env!("CARGO_PKG_VERSION_PATCH"));
-    let mut header = prologue;
-    for module in SECTIONS {
-        header.push_str(&section(module)?);
+    let mut header = prologue()?;
+    for module in MODULES {
+        header.push_str(&declarations(module)?);
     }
     header.push_str(EPILOGUE);
     Ok(header)
 }
 
-fn section(module: &str) -> Result<String, String> {
+fn prologue() -> Result<String, String> {
+    let example = read(&root().join("examples/c/hello.c"))?;
+    let example: Vec<String> = example.lines().map(|line| format!(" *     {line}").trim_end().to_owned()).collect();
+    Ok(PROLOGUE
+        .replace("@EXAMPLE@", &example.join("\n"))
+        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+        .replace("@MAJOR@", env!("CARGO_PKG_VERSION_MAJOR"))
+        .replace("@MINOR@", env!("CARGO_PKG_VERSION_MINOR"))
+        .replace("@PATCH@", env!("CARGO_PKG_VERSION_PATCH")))
+}
+
+fn declarations(module: &str) -> Result<String, String> {
     let path = root().join(format!("src/ffi/{module}.rs"));
     let source = read(&path)?;
-    let (title, text) =
-        docs::section(&source).ok_or_else(|| format!("{}: its //! comment has no @section", path.display()))?;
     let mut config = cbindgen::Config::from_file(root().join("cbindgen.toml"))?;
     config.export.include = types(&source);
     let bindings = cbindgen::Builder::new()
@@ -82,11 +84,10 @@ fn section(module: &str) -> Result<String, String> {
     let mut rendered = Vec::new();
     bindings.write(&mut rendered);
     let rendered = String::from_utf8(rendered).map_err(|error| format!("{}: {error}", path.display()))?;
-    let items = in_source_order(&rendered, &source)?;
-    Ok(format!("{}\n{}\n", heading(&title, &text), must_use(&docs::rewrite(&items)).trim_end()))
+    Ok(lay_out(&in_source_order(&rendered, &source)?))
 }
 
-/// The types that a module declares for C. cbindgen would leave out those that only another section's functions use.
+/// The types that a module declares for C. cbindgen would leave out those that only another module's functions use.
 fn types(source: &str) -> Vec<String> {
     source
         .lines()
@@ -96,9 +97,8 @@ fn types(source: &str) -> Vec<String> {
         .collect()
 }
 
-/// The rendered items in the order of the source. cbindgen puts all types first, then the constants, then the functions;
-/// read in source order, a type's constants follow it.
-fn in_source_order(rendered: &str, source: &str) -> Result<String, String> {
+/// The rendered items in the order of the source. cbindgen puts all types first, then constants, then functions.
+fn in_source_order<'a>(rendered: &'a str, source: &str) -> Result<Vec<&'a str>, String> {
     let mut items = Vec::new();
     for item in rendered.split("\n\n").map(str::trim).filter(|item| !item.is_empty()) {
         let name = declared_name(item).ok_or_else(|| format!("what does this declare?\n{item}"))?;
@@ -109,16 +109,7 @@ fn in_source_order(rendered: &str, source: &str) -> Result<String, String> {
         items.push((position, item));
     }
     items.sort_by_key(|(position, _)| *position);
-    let mut out = String::new();
-    for (index, (_, item)) in items.iter().enumerate() {
-        let previous = index.checked_sub(1).map(|previous| items[previous].1);
-        if previous.is_some_and(|previous| !(is_short_constant(previous) && is_short_constant(item))) {
-            out.push('\n');
-        }
-        out.push_str(item);
-        out.push('\n');
-    }
-    Ok(out)
+    Ok(items.into_iter().map(|(_, item)| item).collect())
 }
 
 /// The name that a C declaration with its comment declares.
@@ -146,18 +137,34 @@ fn position(name: &str, source: &str) -> Option<usize> {
     ["type", "struct", "const", "fn"].into_iter().find_map(declares)
 }
 
-/// A constant whose comment is one line: such a list reads better without empty lines.
-fn is_short_constant(item: &str) -> bool {
-    item.contains("#define ") && item.lines().count() <= 4
-}
-
-/// An ignored status is nearly always a mistake: every function that returns one says so to the compiler.
-fn must_use(items: &str) -> String {
-    let mark = |line: &str| match line.strip_prefix("armoriq_status armoriq_") {
-        Some(rest) => format!("ARMORIQ_MUST_USE\narmoriq_status armoriq_{rest}"),
-        None => line.to_owned(),
-    };
-    items.lines().map(mark).collect::<Vec<_>>().join("\n")
+/// The items with their comments made plain, section headings before those that start one, and an empty line between
+/// them, except in a list of constants with comments of one line.
+fn lay_out(items: &[&str]) -> String {
+    let mut out = String::new();
+    let mut after_short_constant = false;
+    for item in items {
+        let (comment, declaration) = match item.rfind("*/\n") {
+            Some(end) => item.split_at(end + "*/\n".len()),
+            None => ("", *item),
+        };
+        let documentation = docs::parse(comment);
+        let short_constant = declaration.starts_with("#define ") && documentation.text.len() == 1;
+        if let Some(section) = &documentation.section {
+            out.push_str(&heading(&section.title, &section.text));
+            out.push('\n');
+        } else if !(short_constant && after_short_constant) {
+            out.push('\n');
+        }
+        out.push_str(&docs::comment(&documentation.text));
+        // An ignored status is nearly always a mistake: every function that returns one says so to the compiler.
+        if declaration.starts_with("armoriq_status armoriq_") {
+            out.push_str("ARMORIQ_MUST_USE\n");
+        }
+        out.push_str(declaration);
+        out.push('\n');
+        after_short_constant = short_constant;
+    }
+    out
 }
 
 /// A section's heading: a rule, the title, and what the section is about.
@@ -199,17 +206,39 @@ mod tests {
                       pub const ARMORIQ_OKAY: armoriq_status = 1;\npub fn armoriq_a_b() {}\npub fn armoriq_a() {}\n\
                       pub type armoriq_log_fn = Option<fn()>;\n";
         let rendered = "typedef int32_t armoriq_status;\n\ntypedef void (*armoriq_log_fn)(void *data);\n\n\
-                        /** Good. */\n#define ARMORIQ_OK 0\n\n#define ARMORIQ_OKAY 1\n\nchar *armoriq_a(void);\n\n\
+                        #define ARMORIQ_OK 0\n\n#define ARMORIQ_OKAY 1\n\nchar *armoriq_a(void);\n\n\
                         /**\n * Does.\n */\narmoriq_status armoriq_a_b(armoriq_status of);\n";
-        let expected = "typedef int32_t armoriq_status;\n\n/** Good. */\n#define ARMORIQ_OK 0\n#define ARMORIQ_OKAY 1\n\n\
-                        /**\n * Does.\n */\narmoriq_status armoriq_a_b(armoriq_status of);\n\nchar *armoriq_a(void);\n\n\
-                        typedef void (*armoriq_log_fn)(void *data);\n";
-        assert_eq!(in_source_order(rendered, source).as_deref(), Ok(expected));
+        let expected = [
+            "typedef int32_t armoriq_status;",
+            "#define ARMORIQ_OK 0",
+            "#define ARMORIQ_OKAY 1",
+            "/**\n * Does.\n */\narmoriq_status armoriq_a_b(armoriq_status of);",
+            "char *armoriq_a(void);",
+            "typedef void (*armoriq_log_fn)(void *data);",
+        ];
+        assert_eq!(in_source_order(rendered, source).as_deref(), Ok(expected.as_slice()));
     }
 
     #[test]
     fn nothing_without_the_prefix() {
         assert!(in_source_order("#define LIMIT 3\n", "pub const LIMIT: i32 = 3;\n").is_err());
+    }
+
+    #[test]
+    fn sections_and_lists_are_laid_out() {
+        let items = [
+            "/**\n * A status.\n *\n * @section Status\n * Numbers.\n */\ntypedef int32_t armoriq_status;",
+            "/**\n * Good.\n */\n#define ARMORIQ_OK 0",
+            "/**\n * Bad.\n */\n#define ARMORIQ_BAD 1",
+            "/**\n * Does.\n */\narmoriq_status armoriq_do(void);",
+        ];
+        let rule = "-".repeat(96);
+        let expected = format!(
+            "\n/* {rule}\n * Status\n *\n * Numbers.\n */\n\n/** A status. */\ntypedef int32_t armoriq_status;\n\n\
+             /** Good. */\n#define ARMORIQ_OK 0\n/** Bad. */\n#define ARMORIQ_BAD 1\n\n\
+             /** Does. */\nARMORIQ_MUST_USE\narmoriq_status armoriq_do(void);\n"
+        );
+        assert_eq!(lay_out(&items), expected);
     }
 
     #[test]
