@@ -1,7 +1,4 @@
 //! The client.
-//!
-//! @section Client
-//! Make one client per process and API key. It owns the connections and caches that everything made from it shares.
 
 use std::ffi::c_char;
 use std::time::Duration;
@@ -21,6 +18,9 @@ use crate::session::Session;
 use crate::{Error, Result, json};
 
 /// A client. Thread-safe; free it with `armoriq_client_free`.
+///
+/// @section Client
+/// Make one client per process and API key. It owns the connections and caches that everything made from it shares.
 pub struct armoriq_client {
     _opaque: [u8; 0],
 }

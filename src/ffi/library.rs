@@ -1,7 +1,4 @@
 //! The library itself.
-//!
-//! @section Library
-//! What the library is, the text that it returns, and the log that it can write.
 
 use std::ffi::{CStr, c_char, c_void};
 
@@ -15,6 +12,9 @@ use crate::{Error, VERSION};
 
 /// The ABI that this header describes: the major number in the upper 16 bits, the minor in the lower. A program that
 /// was built for one major works with every library of that major whose minor is not smaller.
+///
+/// @section Library
+/// What the library is, the text that it returns, and the log that it can write.
 pub const ARMORIQ_ABI_VERSION: u32 = 1;
 
 /// Called for each line that the library logs, on whatever thread logs it, several at once. `level` is 1 (error),

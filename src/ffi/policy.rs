@@ -1,7 +1,4 @@
 //! The policy evaluator on its own.
-//!
-//! @section Policy
-//! The evaluator that local mode decides with, as a pure function: no client, no network, no clock.
 
 use std::ffi::c_char;
 
@@ -24,6 +21,9 @@ use crate::{Error, json, policy};
 ///
 /// # Safety
 /// As the header's conventions say.
+///
+/// @section Policy
+/// The evaluator that local mode decides with, as a pure function: no client, no network, no clock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_policy_evaluate(
     call: *const c_char,

@@ -1,8 +1,4 @@
 //! Sessions.
-//!
-//! @section Session
-//! One turn of an agent: it declares the tool calls that it plans, gets a signed intent token for them, and asks
-//! before each call. Start one per turn; a check of it takes no lock and may be made from any thread.
 
 use std::ffi::c_char;
 
@@ -16,6 +12,10 @@ use crate::decision::Verdict;
 use crate::session::{ApprovalOptions, Session};
 
 /// A session. Thread-safe; free it with `armoriq_session_free`.
+///
+/// @section Session
+/// One turn of an agent: it declares the tool calls that it plans, gets a signed intent token for them, and asks
+/// before each call. Start one per turn; a check of it takes no lock and may be made from any thread.
 pub struct armoriq_session {
     _opaque: [u8; 0],
 }
@@ -91,9 +91,11 @@ pub unsafe extern "C" fn armoriq_session_start_plan(
 ///
 /// ```c
 /// armoriq_verdict verdict;
-/// armoriq_session_check(session, "payments-mcp__pay_vendor", "{\"amount\": 250}", NULL, &verdict, NULL);
-/// if (verdict == ARMORIQ_ALLOW)
-///     pay_vendor(250);
+/// char *decision;
+/// if (armoriq_session_check(session, "bank__pay", "{\"amount\": 20}", NULL, &verdict, &decision) == ARMORIQ_OK
+///     && verdict == ARMORIQ_ALLOW)
+///     pay(20);
+/// armoriq_string_free(decision);
 /// ```
 ///
 /// # Safety

@@ -1,14 +1,14 @@
 //! Status codes, and the one place where errors become them.
-//!
-//! @section Status codes
-//! Every function that can fail returns one. The numbers are fixed and never reused; a later version may add some, so
-//! treat a code that you do not know as a failure.
 
 use std::ffi::CStr;
 
 use crate::Error;
 
 /// What a function answers: `ARMORIQ_OK` or one of `ARMORIQ_ERR_*`.
+///
+/// @section Status codes
+/// Every function that can fail returns one. The numbers are fixed and never reused; a later version may add some, so
+/// treat a code that you do not know as a failure.
 pub type armoriq_status = i32;
 
 /// The call did what it was asked; its result is in `*json`.

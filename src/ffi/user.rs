@@ -1,7 +1,4 @@
 //! Per-user scopes.
-//!
-//! @section User scope
-//! One key, one email per request: everything in a scope is done in its user's name.
 
 use std::ffi::c_char;
 
@@ -15,6 +12,9 @@ use crate::client::UserScope;
 use crate::config::SessionOptions;
 
 /// The scope of one end user. Thread-safe; free it with `armoriq_user_scope_free`.
+///
+/// @section User scope
+/// One key, one email per request: everything in a scope is done in its user's name.
 pub struct armoriq_user_scope {
     _opaque: [u8; 0],
 }

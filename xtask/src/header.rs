@@ -10,7 +10,7 @@ use crate::docs;
 
 /// The modules of `src/ffi` that declare what is in the header, in the order in which a program uses it. A type is
 /// declared before it is used.
-const MODULES: &[&str] = &["status", "library", "text", "client", "user", "session", "policy"];
+const MODULES: &[&str] = &["status", "library", "client", "user", "session", "policy"];
 
 const PROLOGUE: &str = include_str!("../templates/prologue.h");
 const EPILOGUE: &str = include_str!("../templates/epilogue.h");
