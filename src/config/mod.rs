@@ -3,6 +3,7 @@
 //! Everything is read once, when a client is made, and nothing here touches the network.
 
 mod api_key;
+mod call_options;
 mod credentials;
 mod endpoints;
 mod environment;
@@ -18,6 +19,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+pub use call_options::{CheckOptions, ReportOptions, ReportStatus, SessionMode, SessionOptions, is_uuid};
 pub use environment::Environment;
 pub use mcp_credentials::McpCredentials;
 pub use options::{CaptureMode, ClientOptions, Exporter, Observability, TlsFiles};
