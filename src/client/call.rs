@@ -6,51 +6,30 @@ use secrecy::ExposeSecret;
 
 use super::Client;
 use crate::Result;
-use crate::transport::{Method, Request, Response, TransportError, url_with_query};
+use crate::transport::{Request, Response, TransportError, url_with_query};
 
 /// A request that is being put together.
 pub(crate) struct Call {
-    method: Method,
-    path: String,
-    query: Vec<(&'static str, String)>,
-    headers: Vec<(&'static str, String)>,
-    body: Option<String>,
-    limit: Option<Duration>,
+    request: Request,
     deadline: Option<Instant>,
-    retried: bool,
     with_api_key: bool,
 }
 
 impl Call {
-    pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self::new(Method::GET, path.into(), None)
+    pub(crate) fn get(url: String) -> Self {
+        Self::new(Request::get(url))
     }
 
-    pub(crate) fn post(path: impl Into<String>, body: String) -> Self {
-        Self::new(Method::POST, path.into(), Some(body)).header("content-type", "application/json")
+    pub(crate) fn post(url: String, body: String) -> Self {
+        Self::new(Request::post(url, body))
     }
 
-    fn new(method: Method, path: String, body: Option<String>) -> Self {
-        Self {
-            method,
-            path,
-            query: Vec::new(),
-            headers: Vec::new(),
-            body,
-            limit: None,
-            deadline: None,
-            retried: false,
-            with_api_key: true,
-        }
+    fn new(request: Request) -> Self {
+        Self { request, deadline: None, with_api_key: true }
     }
 
-    pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
-        self
-    }
-
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
         self
     }
 
@@ -58,13 +37,13 @@ impl Call {
         self.header("x-user-email", email)
     }
 
-    pub(crate) fn idempotency_key(self, key: impl Into<String>) -> Self {
+    pub(crate) fn idempotency_key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
 
-    /// The protocol's own limit for this request; the client's `timeout_ms` holds where it is smaller.
+    /// The protocol's own limit for this request, in seconds; the client's `timeout_ms` holds where it is smaller.
     pub(crate) fn limit(mut self, seconds: u64) -> Self {
-        self.limit = Some(Duration::from_secs(seconds));
+        self.request = self.request.timeout(Duration::from_secs(seconds));
         self
     }
 
@@ -76,7 +55,7 @@ impl Call {
 
     /// Tries again after a fault or a 5xx, as the protocol says.
     pub(crate) fn retried(mut self) -> Self {
-        self.retried = true;
+        self.request = self.request.retry(true);
         self
     }
 
@@ -89,21 +68,15 @@ impl Call {
     pub(crate) async fn send(self, client: &Client) -> Result<Response, TransportError> {
         let key = client.api_key();
         let key = key.expose_secret();
-        let limit = self.limit.map_or(client.config().timeout, |limit| limit.min(client.config().timeout));
-        let url = url_with_query(&client.config().backend, &self.path, &self.query);
-        let mut request = Request::new(self.method, url)
-            .secret_header("authorization", format!("Bearer {key}"))
-            .timeout(limit)
-            .retry(self.retried);
-        if self.with_api_key {
-            request = request.secret_header("x-api-key", key.to_owned());
-        }
-        for (name, value) in self.headers {
-            request = request.header(name, value);
-        }
-        if let Some(body) = self.body {
-            request = request.body(body);
-        }
+        let request = self.request.header("authorization", &format!("Bearer {key}"));
+        let request = request.optional_header("x-api-key", self.with_api_key.then_some(key));
         client.transport().send(request, self.deadline).await
+    }
+}
+
+impl Client {
+    /// The address of a path of the backend, with a query.
+    pub(crate) fn backend_url(&self, path: &str, query: &[(&str, &str)]) -> String {
+        url_with_query(&format!("{}{path}", self.config().backend()), query)
     }
 }

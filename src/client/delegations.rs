@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Call, Client};
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
-use crate::transport::percent_encode_segment;
+use crate::transport::path_segment;
 use crate::{Error, Result};
 
 /// What a human is asked to approve.
@@ -59,21 +59,21 @@ impl Client {
             .optional("intentReference", request.intent_reference)
             .optional("merkleRoot", request.merkle_root)
             .optional("reason", request.reason);
-        let response = Call::post("/delegation/request", body.finish())
+        let response = Call::post(self.backend_url("/delegation/request", &[]), body.finish())
             .user_email(request.requester_email)
-            .idempotency_key(delegation_key())
+            .idempotency_key(&delegation_key())
             .deadline(deadline)
             .send(self)
             .await?;
         let answer = response.json().unwrap_or(Value::Null);
-        if response.status >= 300 {
+        if !response.is_success() {
             let text = response.text();
             let said = string_member(&answer, "message").unwrap_or(&text);
             let message = format!("Failed to create delegation request: {said}");
-            return Err(failure(message, None, response.status));
+            return Err(failure(message, None, response.status()));
         }
         string_member(&answer, "delegationId").map(str::to_owned).ok_or_else(|| {
-            failure("Failed to create delegation request: no delegationId".into(), None, response.status)
+            failure("Failed to create delegation request: no delegationId".into(), None, response.status())
         })
     }
 
@@ -86,16 +86,12 @@ impl Client {
         plan_id: Option<&str>,
         deadline: Option<Instant>,
     ) -> Option<Approval> {
-        let mut call = Call::get("/delegation/check-approved")
-            .query("tool", tool)
-            .query("amount", json::canonical(&json!(amount)))
-            .user_email(user_email)
-            .deadline(deadline);
-        if let Some(plan_id) = plan_id {
-            call = call.query("planId", plan_id);
-        }
-        let response = call.send(self).await.ok()?;
-        let answer = response.json().ok().filter(|_| response.status < 300)?;
+        let amount = json::canonical(&json!(amount));
+        let mut query = vec![("tool", tool), ("amount", amount.as_str())];
+        query.extend(plan_id.map(|plan_id| ("planId", plan_id)));
+        let url = self.backend_url("/delegation/check-approved", &query);
+        let response = Call::get(url).user_email(user_email).deadline(deadline).send(self).await.ok()?;
+        let answer = response.json().ok().filter(|_| response.is_success())?;
         let approved = answer.get("approved").is_some_and(is_truthy);
         let delegation_id = string_member(&answer, "delegationId").filter(|_| approved)?;
         Some(Approval { delegation_id: delegation_id.to_owned() })
@@ -106,11 +102,11 @@ impl Client {
         delegation_id: &str,
         deadline: Option<Instant>,
     ) -> Result<DelegationStatus> {
-        let path = format!("/delegation/{}/status", percent_encode_segment(delegation_id));
-        let response = Call::get(path).limit(10).deadline(deadline).send(self).await?;
-        if response.status >= 300 {
-            let message = format!("delegation status check failed (HTTP {})", response.status);
-            return Err(failure(message, Some(delegation_id), response.status));
+        let path = format!("/delegation/{}/status", path_segment(delegation_id)?);
+        let response = Call::get(self.backend_url(&path, &[])).limit(10).deadline(deadline).send(self).await?;
+        if !response.is_success() {
+            let message = format!("delegation status check failed (HTTP {})", response.status());
+            return Err(failure(message, Some(delegation_id), response.status()));
         }
         let answer = response.json().unwrap_or(Value::Null);
         Ok(match string_member(&answer, "status") {
@@ -131,18 +127,18 @@ impl Client {
     ) -> Result<()> {
         let mut body = ObjectWriter::new();
         body.value("delegationId", delegation_id).optional("planId", plan_id);
-        let response = Call::post("/delegation/mark-executed", body.finish())
+        let response = Call::post(self.backend_url("/delegation/mark-executed", &[]), body.finish())
             .user_email(user_email)
-            .idempotency_key(format!("mark-exec:{delegation_id}"))
+            .idempotency_key(&format!("mark-exec:{delegation_id}"))
             .retried()
             .deadline(deadline)
             .send(self)
             .await?;
-        if (200..300).contains(&response.status) {
+        if response.is_success() {
             return Ok(());
         }
-        let message = format!("the approval {delegation_id} was not accepted as unused (HTTP {})", response.status);
-        Err(failure(message, Some(delegation_id), response.status))
+        let message = format!("the approval {delegation_id} was not accepted as unused (HTTP {})", response.status());
+        Err(failure(message, Some(delegation_id), response.status()))
     }
 }
 

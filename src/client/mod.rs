@@ -16,7 +16,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 pub(crate) use call::Call;
-pub(crate) use delegations::{Approval, DelegationRequest, DelegationStatus};
+pub(crate) use delegations::{DelegationRequest, DelegationStatus};
+pub(crate) use tokens::{MintRequest, TokenStanding};
 pub use users::UserScope;
 
 use crate::config::{ClientOptions, Config, Environment, SessionOptions};
@@ -43,13 +44,15 @@ impl Client {
     /// Makes a client from options and the process's environment. No network I/O happens here.
     pub fn new(options: ClientOptions) -> Result<Self> {
         let config = Config::resolve(options, &Environment::process())?;
-        let transport = Transport::new(TransportOptions {
+        let transport = Transport::new(&TransportOptions {
             user_agent: config.user_agent(),
+            timeout: config.timeout,
             max_retries: config.max_retries,
             verify_ssl: config.verify_ssl,
-            ca_certificates: config.ca_certificates.clone(),
-            client_certificate: config.client_certificate.clone(),
-            client_key: config.client_key.clone(),
+            ca_certificates: config.tls.ca_certificates.clone(),
+            client_certificate: config.tls.client_certificate.clone(),
+            client_key: config.tls.client_key.clone(),
+            ..TransportOptions::default()
         })?;
         let keys = tokens::KeyStore::new(&config)?;
         Ok(Self(Arc::new(Inner {
@@ -93,9 +96,9 @@ impl Client {
     pub fn info(&self) -> Value {
         let config = self.config();
         json!({
-            "backend": config.backend,
-            "iap": config.iap,
-            "proxy": config.proxy,
+            "backend": config.backend(),
+            "iap": config.iap_endpoint(),
+            "proxy": config.proxy_endpoint(),
             "user_id": config.user_id,
             "agent_id": config.agent_id,
             "context_id": config.context_id,
@@ -116,7 +119,7 @@ impl Client {
     }
 
     /// Runs a call of the client's to its end on the calling thread. It counts as in flight meanwhile.
-    pub(crate) fn run<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) fn run<T: Send>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         self.open()?;
         let _in_flight = InFlight::enter(&self.0.in_flight);
         self.transport().block_on(call)?

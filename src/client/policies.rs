@@ -54,7 +54,7 @@ impl Client {
         if held.as_ref().is_some_and(|held| held.confirmed >= asked) {
             return;
         }
-        let mut call = Call::get("/policy/bundles/current").query("agent", agent).limit(10);
+        let mut call = Call::get(self.backend_url("/policy/bundles/current", &[("agent", agent)])).limit(10);
         if let Some(held) = &held {
             call = call.header("if-none-match", held.etag.as_deref().unwrap_or_default());
         }
@@ -63,7 +63,7 @@ impl Client {
             Ok(response) => response,
             Err(error) => return warning!("the policy bundle could not be fetched: {error}"),
         };
-        match (response.status, held) {
+        match (response.status(), held) {
             (200, _) => match read_bundle(&response) {
                 Ok(bundle) => {
                     let etag = response.header("etag").map(str::to_owned);

@@ -62,13 +62,13 @@ impl Client {
             .value("policy", &request.policy)
             .value("expires_in", request.validity_seconds)
             .optional("user_email", request.user_email);
-        let response = Call::post("/iap/sdk/token", body.finish())
+        let response = Call::post(self.backend_url("/iap/sdk/token", &[]), body.finish())
             .limit(30)
-            .idempotency_key(uuid::Uuid::new_v4().simple().to_string())
+            .idempotency_key(&uuid::Uuid::new_v4().simple().to_string())
             .retried()
             .send(self)
             .await?;
-        if response.status >= 300 {
+        if !response.is_success() {
             return Err(refused(&response));
         }
         let answer = response.json().map_err(|error| failed(&error))?;
@@ -88,21 +88,25 @@ impl Client {
             .value("reason", reason)
             .value("planId", &plan_id)
             .value("intentReference", &Value::Null);
-        let response =
-            Call::post("/iap/trust/reanchor", body.finish()).limit(10).without_api_key().retried().send(self).await?;
+        let response = Call::post(self.backend_url("/iap/trust/reanchor", &[]), body.finish())
+            .limit(10)
+            .without_api_key()
+            .retried()
+            .send(self)
+            .await?;
         let answer = response.json();
-        if response.status < 300 {
+        if response.is_success() {
             return answer.map_err(|error| Error::Service {
                 message: format!("the reanchor answer is not JSON: {error}"),
-                status_code: Some(response.status),
+                status_code: Some(response.status()),
             });
         }
         let reason = answer.ok().and_then(|answer| string_member(&answer, "reason").map(str::to_owned));
-        let said = reason.clone().unwrap_or_else(|| response.text());
+        let said = reason.clone().unwrap_or_else(|| response.text().into_owned());
         let named = plan_id.as_deref().unwrap_or("None");
         Err(Error::IntentReanchor {
             message: format!("Reanchor failed for plan {named}: {said}"),
-            status_code: Some(response.status),
+            status_code: Some(response.status()),
             reason,
             plan_id,
         })
@@ -120,15 +124,15 @@ impl Client {
     }
 
     async fn fetch_iap_key(&self) -> Result<PublicKey> {
-        let response = Call::get("/iap/public-key").limit(10).without_api_key().send(self).await?;
+        let response = Call::get(self.backend_url("/iap/public-key", &[])).limit(10).without_api_key().send(self).await?;
         let unusable = || Error::Service {
-            message: format!("the IAP public key is not an Ed25519 key (HTTP {})", response.status),
-            status_code: Some(response.status),
+            message: format!("the IAP public key is not an Ed25519 key (HTTP {})", response.status()),
+            status_code: Some(response.status()),
         };
-        if response.status >= 300 {
+        if !response.is_success() {
             return Err(unusable());
         }
-        let answer = response.json().unwrap_or_else(|_| Value::from(response.text()));
+        let answer = response.json().unwrap_or_else(|_| Value::from(response.text().as_ref()));
         key_in(&answer).ok_or_else(unusable)
     }
 
@@ -160,7 +164,7 @@ fn refused(response: &Response) -> Error {
         list.filter(|list| !list.is_empty())
     };
     let message = string_member(&answer, "message");
-    if response.status != 403 && listed("denied_tools").is_none() {
+    if response.status() != 403 && listed("denied_tools").is_none() {
         return invalid_token(format!("Token issuance failed: {}", message.unwrap_or("None")));
     }
     let denied = listed("denied_reasons").map(|reasons| {

@@ -80,15 +80,15 @@ impl Client {
         if let Some(context) = self.0.users.get(email) {
             return Ok(context);
         }
-        let response =
-            Call::post("/iap/sdk/resolve-user", json!({ "userEmail": email }).to_string()).send(self).await?;
-        if response.status >= 400 {
-            let message = format!("sdk/resolve-user failed for {email}: {} {}", response.status, response.text());
+        let body = json!({ "userEmail": email }).to_string();
+        let response = Call::post(self.backend_url("/iap/sdk/resolve-user", &[]), body).send(self).await?;
+        if !response.is_success() {
+            let message = format!("sdk/resolve-user failed for {email}: {} {}", response.status(), response.text());
             return Err(Error::Configuration(message));
         }
         let context = response.json().map_err(|error| Error::Service {
             message: format!("sdk/resolve-user answered no JSON: {error}"),
-            status_code: Some(response.status),
+            status_code: Some(response.status()),
         })?;
         self.0.users.insert(email.to_owned(), context.clone());
         Ok(context)

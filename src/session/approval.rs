@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Session;
 use crate::client::DelegationStatus;
-use crate::config::reader::Reader;
+use crate::config::Reader;
 use crate::{Error, Result};
 
 /// The longest wait between two looks once the service asked for fewer of them.
@@ -19,6 +19,18 @@ pub struct ApprovalOptions {
     pub timeout: Duration,
     pub interval: Duration,
     pub user_email: Option<String>,
+}
+
+impl ApprovalOptions {
+    pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
+        Reader::read(members, |reader| {
+            Ok(Self {
+                timeout: reader.milliseconds("timeout_ms")?.unwrap_or(Duration::from_secs(300)),
+                interval: reader.milliseconds("interval_ms")?.unwrap_or(Duration::from_secs(5)),
+                user_email: reader.string("user_email")?,
+            })
+        })
+    }
 }
 
 impl Session {

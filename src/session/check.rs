@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::plan::PlanState;
 use super::{Session, answer};
 use crate::client::Call;
-use crate::config::{CheckOptions, Mode};
+use crate::config::{CheckOptions, SessionMode};
 use crate::decision::{Cause, Decision, Verdict};
 use crate::error::Result;
 use crate::json::{self, ObjectWriter};
@@ -51,7 +51,7 @@ impl Session {
         let Some(plan) = plan.as_ref() else {
             return Ok(Decision::block(Cause::Plan, "No intent token — call start_plan() first"));
         };
-        if self.mode() == Mode::Local
+        if self.mode() == SessionMode::Local
             && let Some(refusal) = plan.token_refusal()
         {
             return Ok(refusal);
@@ -61,8 +61,8 @@ impl Session {
             Err(refusal) => return Ok(refusal),
         };
         match self.mode() {
-            Mode::Local => Ok(self.decide_locally(&call, &arguments)),
-            Mode::Sdk | Mode::Proxy => self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout_ms)),
+            SessionMode::Local => Ok(self.decide_locally(&call, &arguments)),
+            SessionMode::Sdk | SessionMode::Proxy => self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout)),
         }
     }
 
@@ -93,14 +93,18 @@ impl Session {
         plan: Arc<PlanState>,
         call: PlannedCall<'_>,
         arguments: &Arguments<'_>,
-        timeout_ms: Option<u64>,
+        timeout: Option<Duration>,
     ) -> Result<Decision> {
-        let deadline = timeout_ms.and_then(|timeout| Instant::now().checked_add(Duration::from_millis(timeout)));
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let body = self.enforce_body(&plan, &call, arguments);
-        let sent = Call::post("/iap/sdk/enforce", body).limit(10).deadline(deadline).send(self.client()).await;
+        let sent = Call::post(self.client().backend_url("/iap/sdk/enforce", &[]), body)
+            .limit(10)
+            .deadline(deadline)
+            .send(self.client())
+            .await;
         let decision = match sent {
             Ok(response) if is_revoked(&response) => Decision::block(Cause::Token, "token-revoked"),
-            Ok(response) => answer::read(response.status, &response.body),
+            Ok(response) => answer::read(response.status(), response.body()),
             Err(error) => return Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}"))),
         };
         match decision.verdict {
@@ -134,5 +138,5 @@ impl Session {
 }
 
 fn is_revoked(response: &crate::transport::Response) -> bool {
-    response.status == 401 && response.header("x-armoriq-revoked") == Some("true")
+    response.status() == 401 && response.header("x-armoriq-revoked") == Some("true")
 }

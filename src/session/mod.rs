@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub use approval::ApprovalOptions;
 
 use crate::client::Client;
-use crate::config::{Mode, SessionOptions};
+use crate::config::{SessionMode, SessionOptions};
 use plan::PlanState;
 
 /// A session. Cloning is cheap, and every clone is the same session.
@@ -40,7 +40,7 @@ struct Inner {
 
 impl Session {
     pub(crate) fn new(client: Client, user_email: Option<Arc<str>>, options: SessionOptions) -> Self {
-        let session_id = options.session_id();
+        let session_id = options.choose_session_id();
         Self(Arc::new(Inner {
             client,
             user_email,
@@ -74,7 +74,7 @@ impl Session {
         &self.0.client
     }
 
-    fn mode(&self) -> Mode {
+    fn mode(&self) -> SessionMode {
         self.0.options.mode
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Session, unix_seconds};
 use crate::client::{MintRequest, TokenStanding};
-use crate::config::Mode;
+use crate::config::SessionMode;
 use crate::decision::{Cause, Decision};
 use crate::plan::Plan;
 use crate::token::IntentToken;
@@ -74,7 +74,7 @@ impl Session {
 
     async fn begin(&self, plan: Arc<Plan>) -> Result<Value> {
         let _planning = self.0.planning.lock().await;
-        let local = self.mode() == Mode::Local;
+        let local = self.mode() == SessionMode::Local;
         if local {
             self.client().ensure_iap_key().await;
             self.client().revalidate_policies().await;

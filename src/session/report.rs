@@ -24,10 +24,10 @@ impl Session {
             .map_err(|error| Error::InvalidArgument(format!("result: {error}")))?;
         let body = self.audit_body(tool, options)?;
         self.client().run(async {
-            let sent = Call::post("/iap/audit", body).limit(5).send(self.client()).await;
+            let sent = Call::post(self.client().backend_url("/iap/audit", &[]), body).limit(5).send(self.client()).await;
             let reason = match sent {
-                Ok(response) if response.status < 300 => return Ok(json!({ "delivered": true })),
-                Ok(response) => format!("HTTP {}", response.status),
+                Ok(response) if response.is_success() => return Ok(json!({ "delivered": true })),
+                Ok(response) => format!("HTTP {}", response.status()),
                 Err(error) => error.to_string(),
             };
             warning!("a report was not delivered: {reason}");
