@@ -3,34 +3,7 @@
 use serde_json::Value;
 
 use crate::json::ObjectWriter;
-
-/// Whether a call may go ahead. Ordered by strictness, so that the greatest of several is the strictest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    Allow,
-    Hold,
-    Block,
-}
-
-impl Verdict {
-    /// The verdict of a word in an answer or a document; anything but the three is none.
-    pub fn from_action(action: &str) -> Option<Self> {
-        match action {
-            "allow" => Some(Self::Allow),
-            "hold" => Some(Self::Hold),
-            "block" => Some(Self::Block),
-            _ => None,
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Hold => "hold",
-            Self::Block => "block",
-        }
-    }
-}
+pub use crate::policy::Verdict;
 
 /// Whose fault a refusal is, so that an outage never looks like a strict policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::{Call, Client};
+use crate::fork::PerProcess;
 use crate::log::warning;
 use crate::policy::Bundle;
 use crate::transport::Response;
@@ -18,7 +19,7 @@ const STALE_AFTER: Duration = Duration::from_secs(300);
 pub(super) struct PolicyStore {
     current: ArcSwapOption<Snapshot>,
     /// Held while the bundle is revalidated, so that plans that start together share one request.
-    revalidating: tokio::sync::Mutex<()>,
+    revalidating: PerProcess<tokio::sync::Mutex<()>>,
 }
 
 /// A bundle, and when the service last said that it is the current one.
@@ -49,7 +50,8 @@ impl Client {
     pub(crate) async fn revalidate_policies(&self) {
         let Some(agent) = self.config().named_agent() else { return };
         let asked = Instant::now();
-        let _revalidating = self.0.policies.revalidating.lock().await;
+        let revalidating = self.0.policies.revalidating.get();
+        let _revalidating = revalidating.lock().await;
         let held = self.0.policies.current.load_full();
         if held.as_ref().is_some_and(|held| held.confirmed >= asked) {
             return;

@@ -21,7 +21,6 @@ pub(crate) struct MintRequest<'a> {
     /// Seconds, sent as the caller wrote them.
     pub validity_seconds: &'a Number,
     pub user_email: Option<&'a str>,
-    pub context_id: Option<&'a str>,
 }
 
 /// What local mode may think of a token. It was found out when the token came, for exactly its bytes and that key.
@@ -57,7 +56,7 @@ impl Client {
         let mut body = ObjectWriter::new();
         body.value("user_id", request.user_email.unwrap_or(&config.user_id))
             .value("agent_id", &config.agent_id)
-            .value("context_id", request.context_id.unwrap_or(&config.context_id))
+            .value("context_id", &config.context_id)
             .value("plan", request.plan)
             .value("policy", &request.policy)
             .value("expires_in", request.validity_seconds)

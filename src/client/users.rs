@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Call, Client};
 use crate::config::SessionOptions;
+use crate::fork::PerProcess;
 use crate::session::Session;
 use crate::{Error, Result};
 
@@ -50,21 +51,25 @@ fn normalised(email: &str) -> String {
 /// What `resolve` learned lately.
 pub(super) struct UserCache {
     time_to_live: Duration,
-    users: Mutex<HashMap<String, (Instant, Value)>>,
+    users: PerProcess<Mutex<Users>>,
 }
+
+type Users = HashMap<String, (Instant, Value)>;
 
 impl UserCache {
     pub(super) fn new(time_to_live: Duration) -> Self {
-        Self { time_to_live, users: Mutex::default() }
+        Self { time_to_live, users: PerProcess::new() }
     }
 
     fn get(&self, email: &str) -> Option<Value> {
-        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let users = self.users.get();
+        let users = users.lock().unwrap_or_else(PoisonError::into_inner);
         users.get(email).filter(|(at, _)| at.elapsed() < self.time_to_live).map(|(_, context)| context.clone())
     }
 
     fn insert(&self, email: String, context: Value) {
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let users = self.users.get();
+        let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
         if users.len() >= CACHED_USERS {
             users.retain(|_, (at, _)| at.elapsed() < self.time_to_live);
         }

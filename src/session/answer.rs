@@ -55,7 +55,7 @@ fn said(answer: &Value) -> Result<Option<Verdict>, String> {
     let places = [("enforcementAction", answer.get("enforcementAction")), ("action", answer.get("action"))];
     for (name, action) in places.into_iter().chain([("enforcement.action", envelope)]) {
         let Some(action) = action.filter(|action| !action.is_null()) else { continue };
-        let verdict = action.as_str().and_then(Verdict::from_action);
+        let verdict = action.as_str().and_then(Verdict::from_name);
         named = named.max(Some(verdict.ok_or_else(|| format!("{name} is {}", shortened(action)))?));
     }
     match (answer.get("allowed"), named) {

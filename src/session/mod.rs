@@ -19,6 +19,7 @@ pub use approval::ApprovalOptions;
 
 use crate::client::Client;
 use crate::config::{SessionMode, SessionOptions};
+use crate::fork::PerProcess;
 use plan::PlanState;
 
 /// A session. Cloning is cheap, and every clone is the same session.
@@ -34,7 +35,7 @@ struct Inner {
     /// The plan in force. A check reads it and takes no lock.
     plan: ArcSwapOption<PlanState>,
     /// Held while a plan is started, so that two of them cannot mix.
-    planning: tokio::sync::Mutex<()>,
+    planning: PerProcess<tokio::sync::Mutex<()>>,
     step_index: AtomicU64,
 }
 
@@ -47,7 +48,7 @@ impl Session {
             session_id,
             options,
             plan: ArcSwapOption::empty(),
-            planning: tokio::sync::Mutex::new(()),
+            planning: PerProcess::new(),
             step_index: AtomicU64::new(0),
         }))
     }

@@ -73,7 +73,8 @@ impl Session {
     }
 
     async fn begin(&self, plan: Arc<Plan>) -> Result<Value> {
-        let _planning = self.0.planning.lock().await;
+        let planning = self.0.planning.get();
+        let _planning = planning.lock().await;
         let local = self.mode() == SessionMode::Local;
         if local {
             self.client().ensure_iap_key().await;
@@ -103,7 +104,6 @@ impl Session {
             policy: None,
             validity_seconds: &self.0.options.validity_seconds,
             user_email: self.0.user_email.as_deref(),
-            context_id: self.0.options.context_id.as_deref(),
         };
         self.client().mint(request).await.map(Arc::new)
     }

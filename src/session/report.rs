@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Session;
 use crate::client::Call;
-use crate::config::ReportOptions;
+use crate::config::{ReportOptions, is_uuid};
 use crate::json::{self, ObjectWriter};
 use crate::log::warning;
 use crate::plan::{Resolution, names};
@@ -63,9 +63,8 @@ impl Session {
 
 /// A canonical UUID, or `plan-` and one in lower case: the only forms that the audit trail takes.
 fn is_plan_uuid(plan_id: &str) -> bool {
-    let canonical = |text: &str| text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
     match plan_id.strip_prefix("plan-") {
-        Some(rest) => canonical(rest) && !rest.bytes().any(|byte| byte.is_ascii_uppercase()),
-        None => canonical(plan_id),
+        Some(rest) => is_uuid(rest) && !rest.bytes().any(|byte| byte.is_ascii_uppercase()),
+        None => is_uuid(plan_id),
     }
 }
