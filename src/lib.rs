@@ -7,6 +7,7 @@ pub mod json;
 pub mod plan;
 pub mod policy;
 pub mod token;
+pub mod transport;
 
 pub use error::{Error, Result};
 
