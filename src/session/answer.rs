@@ -78,7 +78,7 @@ fn is_success(status: u16) -> bool {
 /// Whose fault it is that an answer of this status decides nothing.
 fn no_decision(status: u16) -> Cause {
     match status {
-        300..400 | 402 | 408 | 429 | 500.. => Cause::Unavailable,
+        300..=399 | 402 | 408 | 429 | 500.. => Cause::Unavailable,
         401 | 403 => Cause::Config,
         _ => Cause::Invalid,
     }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use super::check::{Arguments, PlannedCall};
 use super::{Session, unix_millis};
 use crate::decision::{Cause, Decision, PolicyIdentity};
-use crate::policy::{Bundle, BundleState, Ground, LocalCall, LocalDecision, Obligation, Verdict, decide};
+use crate::policy::local::{BundleState, Ground, LocalCall, LocalDecision, decide};
+use crate::policy::{Bundle, Obligation, Verdict};
 
 /// What a local hold turns into: nothing in this process could ask a person.
 const NO_APPROVAL_HERE: &str =

@@ -54,11 +54,15 @@ impl Session {
             .value("status", options.status.as_str())
             .value("duration_ms", &options.duration_ms)
             .value("is_delegated", &options.is_delegated)
-            .value("executed_at", &crate::policy::time::now_in_microseconds())
+            .value("executed_at", &now_in_microseconds())
             .raw("input", "{}")
             .optional("plan_id", plan_id.filter(|plan_id| is_plan_uuid(plan_id)));
         Ok(body.finish())
     }
+}
+
+fn now_in_microseconds() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 /// A canonical UUID, or `plan-` and one in lower case: the only forms that the audit trail takes.
