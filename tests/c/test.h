@@ -20,7 +20,7 @@ static int test_failures;
 
 HELPER void test_fail(const char *file, int line, const char *what, const char *detail)
 {
-    test_failures++;
+    __sync_fetch_and_add(&test_failures, 1);
     printf("%s:%d: %s%s%s\n", file, line, what, detail ? ": " : "", detail ? detail : "");
 }
 
@@ -102,8 +102,8 @@ HELPER const char *json_value_end(const char *at)
  */
 HELPER const char *json_member(const char *json, const char *name)
 {
-    static char kept[8][4096];
-    static unsigned next;
+    static __thread char kept[8][4096];
+    static __thread unsigned next;
     char *result = kept[next++ % 8];
     const char *at;
     size_t length = strlen(name);
