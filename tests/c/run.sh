@@ -3,18 +3,19 @@
 #
 #   tests/c/run.sh plain|asan|valgrind [program...]
 #
-# ARMORIQ_LIB_DIR   the folder of libarmoriq.so
-# ARMORIQ_LOCAL     the armoriq-local program, which the end_to_end programs run against
-# ARMORIQ_INCLUDE   the folder of armoriq.h; ../../include when unset
+# ARMORIQ_LIB_DIR   the folder of libarmoriq.so; $ARMORIQ_PREFIX/lib when unset
+# ARMORIQ_INCLUDE   the folder of armoriq.h; $ARMORIQ_PREFIX/include, or else this repository's own
+# ARMORIQ_LOCAL     the armoriq-local program, which the end_to_end programs run against; $ARMORIQ_LOCAL_BIN when unset
 # CC                the compiler; cc when unset
 set -u
 
 mode=${1:?usage: run.sh plain|asan|valgrind [program...]}
 shift
 here=$(cd "$(dirname "$0")" && pwd)
-lib_dir=$(cd "${ARMORIQ_LIB_DIR:?the folder of libarmoriq.so}" && pwd) || exit 2
-include=$(cd "${ARMORIQ_INCLUDE:-$here/../../include}" && pwd) || exit 2
-local_program=$(realpath "${ARMORIQ_LOCAL:?the armoriq-local program}") || exit 2
+prefix=${ARMORIQ_PREFIX:-}
+lib_dir=$(realpath "${ARMORIQ_LIB_DIR:-${prefix:?the folder of libarmoriq.so: ARMORIQ_LIB_DIR}/lib}") || exit 2
+include=$(realpath "${ARMORIQ_INCLUDE:-${prefix:-$here/../..}/include}") || exit 2
+local_program=$(realpath "${ARMORIQ_LOCAL:-${ARMORIQ_LOCAL_BIN:?the armoriq-local program: ARMORIQ_LOCAL}}") || exit 2
 
 flags='' runner='' divisor=1
 case $mode in
@@ -69,7 +70,7 @@ run() {
 }
 
 [ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.c | sed 's|^\./||; s|\.c$||')
-failed=0
+passed=0 failed=0
 for name in "$@"; do
     # shellcheck disable=SC2086
     if ! ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -g $flags -I"$include" -o "$work/$name" "$here/$name.c" \
@@ -87,6 +88,7 @@ for name in "$@"; do
         status=$?
     fi
     if [ "$status" = 0 ]; then
+        passed=$((passed + 1))
         echo "ok    $mode $name"
     else
         failed=$((failed + 1))
@@ -94,4 +96,5 @@ for name in "$@"; do
         sed 's/^/      /' "$work/out"
     fi
 done
+echo "$passed passed, $failed failed"
 exit "$((failed > 0))"
