@@ -1,0 +1,167 @@
+//! The steps of a scenario: how each op is called and how its result is compared.
+
+use std::{collections::BTreeSet, ffi::OsStr};
+
+use serde_json::{Value, json};
+
+use super::{
+    compare::Differences,
+    library::{ALLOW, Answer, Armoriq, BLOCK, HOLD, OK},
+    scenario::{Failure, Scenario, Step},
+    stub::Stub,
+};
+
+/// How an op is called, how its result is compared, and which of the recorded waits count.
+struct Op {
+    call: fn(&mut Armoriq, &Value) -> Answer,
+    compare: fn(&mut Differences, &str, &Step, &Answer),
+    waits: fn(&[f64]) -> &[f64],
+}
+
+impl Op {
+    fn named(name: &str) -> Self {
+        let plain = Self { call: |_, _| unreachable!(), compare: as_recorded, waits: |recorded| recorded };
+        match name {
+            "start_session" => Self { call: start_session, ..plain },
+            "start_plan" => Self { call: start_plan, ..plain },
+            "check" => Self { call: check, compare: decision, ..plain },
+            "report" => Self { call: report, compare: delivery, ..plain },
+            // The library looks at once: the first recorded wait is left out.
+            "await_approval" => Self {
+                call: await_approval,
+                compare: approval,
+                waits: |recorded| recorded.get(1..).unwrap_or_default(),
+            },
+            "reset" => Self { call: |armoriq, _| armoriq.reset(), ..plain },
+            _ => panic!("the driver has no op {name}"),
+        }
+    }
+}
+
+/// The status that stands for an exception of the official SDK.
+const EXCEPTIONS: [(&str, i32, &str); 4] = [
+    ("ValueError", 1, "ARMORIQ_ERR_INVALID_ARGUMENT"),
+    ("InvalidTokenException", 20, "ARMORIQ_ERR_INVALID_TOKEN"),
+    ("IntentReanchorException", 31, "ARMORIQ_ERR_INTENT_REANCHOR"),
+    ("PolicyBlockedException", 40, "ARMORIQ_ERR_POLICY_BLOCKED"),
+];
+
+/// Plays a scenario against a stub, and says what differed.
+pub fn play(library: &OsStr, scenario: &Scenario) -> Option<String> {
+    let stub = Stub::start();
+    let mut armoriq = Armoriq::open(library);
+    let mut differences = Differences::default();
+    let mut used_keys = BTreeSet::new();
+
+    let opened = armoriq.new_client(&client_options(scenario, &stub));
+    assert_eq!(opened.status, OK, "armoriq_client_new: {}", opened.json);
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let place = format!("step {index} {}", step.op);
+        let op = Op::named(&step.op);
+        stub.load(&step.exchanges);
+        let answer = (op.call)(&mut armoriq, &step.args);
+        let seen = stub.take_seen();
+        match &step.error {
+            Some(failure) => compare_failure(&mut differences, &place, &armoriq, failure, &answer),
+            None if answer.status == OK => (op.compare)(&mut differences, &place, step, &answer),
+            None => differences.note(&place, format!("failed with {}: {}", answer.status, answer.json)),
+        }
+        differences.requests(&place, step, &seen);
+        differences.waits(&place, (op.waits)(&step.delays_s), &seen);
+        differences.idempotency(&place, step, &seen, &mut used_keys);
+    }
+    differences.into_report()
+}
+
+fn client_options(scenario: &Scenario, stub: &Stub) -> Value {
+    let mut options = scenario.client.clone();
+    for (name, address) in
+        [("backend_endpoint", stub.backend), ("proxy_endpoint", stub.proxy), ("iap_endpoint", stub.iap)]
+    {
+        options.insert(name.to_owned(), json!(format!("http://{address}")));
+    }
+    Value::Object(options)
+}
+
+fn start_session(armoriq: &mut Armoriq, args: &Value) -> Answer {
+    armoriq.start_session(args["user_email"].as_str(), &args["options"])
+}
+
+fn start_plan(armoriq: &mut Armoriq, args: &Value) -> Answer {
+    armoriq.start_plan(&args["tool_calls"], args["goal"].as_str())
+}
+
+fn check(armoriq: &mut Armoriq, args: &Value) -> Answer {
+    let options = match &args["user_email"] {
+        Value::Null => json!({}),
+        user_email => json!({ "user_email": user_email }),
+    };
+    armoriq.check(name(&args["tool"]), &args["args"], &options)
+}
+
+fn report(armoriq: &mut Armoriq, args: &Value) -> Answer {
+    armoriq.report(name(&args["tool"]), &args["args"], &args["result"], &args["options"])
+}
+
+fn await_approval(armoriq: &mut Armoriq, args: &Value) -> Answer {
+    let milliseconds = |seconds: &Value| seconds.as_f64().expect("a number of seconds") * 1000.0;
+    let options = json!({
+        "timeout_ms": milliseconds(&args["timeout"]) as u64,
+        "interval_ms": milliseconds(&args["interval"]) as u64,
+    });
+    armoriq.await_approval(name(&args["delegation_id"]), &options)
+}
+
+fn name(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}
+
+fn as_recorded(differences: &mut Differences, place: &str, step: &Step, answer: &Answer) {
+    differences.result(place, recorded(step), &answer.json);
+}
+
+/// A decision, its verdict, and what a decision of this library says besides.
+fn decision(differences: &mut Differences, place: &str, step: &Step, answer: &Answer) {
+    differences.result(place, recorded(step), &answer.json);
+    let verdict = match recorded(step)["action"].as_str() {
+        Some("allow") => ALLOW,
+        Some("hold") => HOLD,
+        _ => BLOCK,
+    };
+    if answer.verdict != Some(verdict) {
+        differences.note(place, format!("expected the verdict {verdict}, got {:?}", answer.verdict));
+    }
+    for member in ["cause", "for_model"] {
+        match answer.json.get(member) {
+            Some(Value::Null) if verdict == ALLOW => {}
+            Some(Value::String(text)) if verdict != ALLOW && !text.is_empty() => {}
+            other => differences.note(place, format!("{member} is {other:?} beside the verdict {verdict}")),
+        }
+    }
+}
+
+/// The official `report` says nothing; this one says whether the service took the record.
+fn delivery(differences: &mut Differences, place: &str, step: &Step, answer: &Answer) {
+    let status = step.exchanges.last().and_then(|exchange| exchange.response.status).unwrap_or(200);
+    differences.result(place, &json!({ "delivered": status < 400 }), &answer.json);
+}
+
+fn approval(differences: &mut Differences, place: &str, step: &Step, answer: &Answer) {
+    differences.result(place, &json!({ "status": recorded(step) }), &answer.json);
+}
+
+fn recorded(step: &Step) -> &Value {
+    step.result.as_ref().expect("a step has a result or an error")
+}
+
+fn compare_failure(differences: &mut Differences, place: &str, armoriq: &Armoriq, failure: &Failure, answer: &Answer) {
+    let exception = EXCEPTIONS.iter().find(|(exception, ..)| *exception == failure.exception);
+    let (_, status, code) = exception.unwrap_or_else(|| panic!("the driver has no exception {}", failure.exception));
+    if answer.status != *status || armoriq.status_name(answer.status) != *code {
+        differences.note(place, format!("expected {code} ({status}), got {}", answer.status));
+    }
+    let mut expected = failure.attributes.clone();
+    expected.insert("code".to_owned(), json!(code));
+    expected.insert("message".to_owned(), json!(failure.message));
+    differences.json(place, &Value::Object(expected), &answer.json);
+}
