@@ -4,6 +4,7 @@
 pub mod config;
 pub mod error;
 pub mod json;
+pub mod plan;
 pub mod policy;
 pub mod token;
 
