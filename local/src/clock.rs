@@ -12,6 +12,7 @@ impl Instant {
         Self(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
     }
 
+    #[cfg(test)]
     pub fn from_millis(millis: i64) -> Self {
         Self(millis)
     }

@@ -106,9 +106,10 @@ pub fn decide(config: &Config, agent: &Agent, call: &Call<'_>) -> Decision {
 /// The known tools that the call may mean; a tool that no server has is decided once, as an unknown one.
 fn candidates<'a>(config: &'a Config, call: &Call<'_>) -> Vec<Option<&'a Tool>> {
     let named = |server: &'a Server| {
-        server.tools.iter().filter(|tool| {
-            tool.name == call.tool || qualified_name(&server.name, &tool.name) == call.tool
-        })
+        server
+            .tools
+            .iter()
+            .filter(|tool| tool.name == call.tool || qualified_name(&server.name, &tool.name) == call.tool)
     };
     let of_the_server: Vec<&Tool> =
         config.servers.iter().filter(|server| Some(&*server.name) == call.server).flat_map(named).collect();
@@ -128,7 +129,7 @@ fn input(config: &Config, call: &Call<'_>, tool: Option<&Tool>) -> Value {
     let mut input = json!({
         "tool": call.tool,
         "arguments": call.arguments,
-        "schemaHash": null,
+        "schemaHash": tool.and_then(|tool| tool.schema_hash.as_deref()),
         "capabilities": tool.map(|tool| tool.capabilities.as_slice()).unwrap_or_default(),
         "timestamp": call.now.iso(),
     });

@@ -111,10 +111,9 @@ fn decide_planned(app: &App, request: &Request<'_>, plan: Arc<Plan>) -> Judgemen
     let email = user_email(request.user_email).or(plan.user_email.as_deref()).map(str::to_owned);
     let planned = plan.has(request.server, request.tool);
     let decision = match app.config.agent(&plan.agent) {
-        _ if !planned => Decision::block(format!(
-            "tool-not-in-plan: '{}' was not declared in the captured plan",
-            request.name
-        )),
+        _ if !planned => {
+            Decision::block(format!("tool-not-in-plan: '{}' was not declared in the captured plan", request.name))
+        }
         None => Decision::block(format!("agent_unresolved: no registered agent matches '{}'", plan.agent)),
         Some(agent) => {
             let call = Call {

@@ -117,12 +117,7 @@ impl<'de> Deserialize<'de> for RuleEntry {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RuleEntry, A::Error> {
                 let rule = RuleMapping::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RuleEntry {
-                    tool: rule.tool,
-                    capability: rule.capability,
-                    member: rule.member,
-                    when: rule.when.0,
-                })
+                Ok(RuleEntry { tool: rule.tool, capability: rule.capability, member: rule.member, when: rule.when.0 })
             }
         }
         deserializer.deserialize_any(RuleVisitor)

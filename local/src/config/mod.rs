@@ -12,6 +12,7 @@ use serde_saphyr::{Location, Spanned};
 
 pub use policy::Policy;
 
+use crate::schema::schema_hash;
 use file::{AgentEntry, File, MemberEntry, ServerEntry, ToolEntry};
 
 /// What `armoriq-local init` writes, and what is served where there is no file.
@@ -92,6 +93,8 @@ pub struct Tool {
     pub name: String,
     pub description: Option<String>,
     pub schema: Option<Value>,
+    /// The schema's hash, as policies may be bound to it.
+    pub schema_hash: Option<String>,
     pub capabilities: Vec<String>,
     pub financial: Option<file::FinancialEntry>,
 }
@@ -140,7 +143,8 @@ impl Config {
 
     /// The exact tool names that rules are about although no server has such a tool: often misspelt ones.
     pub fn rules_without_a_tool(&self) -> Vec<(&str, &str)> {
-        let tools: HashSet<&str> = self.servers.iter().flat_map(|server| &server.tools).map(|tool| &*tool.name).collect();
+        let tools: HashSet<&str> =
+            self.servers.iter().flat_map(|server| &server.tools).map(|tool| &*tool.name).collect();
         let policies = self.agents.iter().filter_map(|agent| Some((&*agent.id, agent.policy.as_ref()?)));
         policies
             .flat_map(|(agent, policy)| policy.exact_tool_names().map(move |tool| (agent, tool)))
@@ -305,7 +309,8 @@ fn compile_server(entry: Spanned<ServerEntry>) -> Result<Server, Fault> {
 
 fn compile_tool(entry: ToolEntry) -> Tool {
     let ToolEntry { name, description, schema, capabilities, financial } = entry;
-    Tool { name, description, schema, capabilities, financial }
+    let schema_hash = schema.as_ref().map(schema_hash);
+    Tool { name, description, schema, schema_hash, capabilities, financial }
 }
 
 fn compile_seed(seed: Spanned<String>) -> Result<[u8; 32], Fault> {

@@ -27,8 +27,11 @@ impl Policy {
     /// The tool keys of the rules that are no globs.
     pub fn exact_tool_names(&self) -> impl Iterator<Item = &str> {
         let statements = self.document["statements"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut names: Vec<&str> =
-            statements.iter().filter_map(|statement| statement["match"]["tool"].as_str()).filter(|key| !is_glob(key)).collect();
+        let mut names: Vec<&str> = statements
+            .iter()
+            .filter_map(|statement| statement["match"]["tool"].as_str())
+            .filter(|key| !is_glob(key))
+            .collect();
         names.dedup();
         names.into_iter()
     }
@@ -96,7 +99,9 @@ fn from_lists(at: Location, entry: PolicyEntry, agent: &str, servers: &[&str]) -
         ("expiresAt", &entry.expires_at),
     ];
     if let Some((name, _)) = only_of_documents.iter().find(|(_, value)| value.is_some()) {
-        let message = format!("`{name}` belongs to an armor.policy.v2 document, which also needs a `schemaVersion` and `statements`");
+        let message = format!(
+            "`{name}` belongs to an armor.policy.v2 document, which also needs a `schemaVersion` and `statements`"
+        );
         return Err(Fault::new(at, message));
     }
     let id = entry.id.unwrap_or_else(|| format!("policy-{agent}"));

@@ -66,8 +66,7 @@ fn answer(judgement: &Judgement) -> Value {
         answer["matchedPolicy"] = policy;
     }
     if decision.verdict == Verdict::Hold {
-        answer["delegationContext"] =
-            json!({ "planId": judgement.plan.id, "requesterEmail": judgement.user_email });
+        answer["delegationContext"] = json!({ "planId": judgement.plan.id, "requesterEmail": judgement.user_email });
     }
     answer
 }

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use armoriq::json::{self, canonical, sha256_hex};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Bytes};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -118,6 +119,18 @@ pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
+/// The query, as a `T`.
+pub struct Params<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query.map(|Query(query)| Self(query)).map_err(|rejection| Problem::bad_request(rejection.body_text()))
+    }
+}
+
 /// A JSON object as the body, read strictly.
 pub struct Body {
     members: Map<String, Value>,
@@ -179,10 +192,6 @@ impl Body {
             Some(object @ Value::Object(_)) => Ok(object.clone()),
             Some(_) => Err(Problem::bad_request(format!("{name} must be an object"))),
         }
-    }
-
-    pub fn flag(&self, name: &str) -> bool {
-        self.get(name) == Some(&Value::Bool(true))
     }
 
     pub fn members(&self) -> &Map<String, Value> {

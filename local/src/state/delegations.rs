@@ -140,8 +140,7 @@ pub struct Delegations {
 
 impl Delegations {
     pub fn create(&self, id: String, request: Request, now: Instant, expires_at: Instant) -> Delegation {
-        let delegation =
-            Delegation { id, request, created_at: now, expires_at, decision: None, executed_at: None };
+        let delegation = Delegation { id, request, created_at: now, expires_at, decision: None, executed_at: None };
         let mut delegations = lock(&self.delegations);
         if delegations.len() >= KEPT {
             delegations.retain(|_, kept| matches!(kept.status(now), Status::Pending | Status::Approved));
@@ -162,7 +161,14 @@ impl Delegations {
     }
 
     /// The oldest approval that is still to be used for this user, tool, amount and plan.
-    pub fn find_approved(&self, email: &str, tool: &str, amount: f64, plan_id: &str, now: Instant) -> Option<Delegation> {
+    pub fn find_approved(
+        &self,
+        email: &str,
+        tool: &str,
+        amount: f64,
+        plan_id: &str,
+        now: Instant,
+    ) -> Option<Delegation> {
         let email = normalised_email(email);
         let fits = |delegation: &&Delegation| {
             let request = &delegation.request;
@@ -246,7 +252,8 @@ mod tests {
     #[test]
     fn an_approval_fits_one_user_tool_amount_and_plan() {
         let delegations = approved();
-        let found = |email, tool, amount, plan, now| delegations.find_approved(email, tool, amount, plan, at(now)).is_some();
+        let found =
+            |email, tool, amount, plan, now| delegations.find_approved(email, tool, amount, plan, at(now)).is_some();
         assert!(found(" Alice@Example.com", "pay", 250.0, "p", 2));
         assert!(!found("bob@example.com", "pay", 250.0, "p", 2));
         assert!(!found("alice@example.com", "refund", 250.0, "p", 2));

@@ -27,7 +27,6 @@ pub struct Plan {
     /// `intent_reference`, which clients call the token's id.
     pub reference: String,
     pub agent: String,
-    pub user_id: String,
     pub user_email: Option<String>,
     pub plan: Value,
     pub steps: Vec<Step>,
@@ -36,7 +35,6 @@ pub struct Plan {
     pub merkle_root: String,
     /// The signature of the CSRG token: no two tokens have the same.
     pub signature: String,
-    pub issued_at: Instant,
     pub expires_at: Instant,
     pub reanchors: u32,
     pub trust_id: Option<String>,
@@ -108,7 +106,13 @@ impl Plans {
 
     /// Puts a new plan in the place of the present one. The same plan again changes nothing, so that a client may
     /// repeat a request whose answer it did not get.
-    pub fn reanchor(&self, id: &str, new: NewPlan, trust_id: String, now: Instant) -> Result<Arc<Plan>, ReanchorRefusal> {
+    pub fn reanchor(
+        &self,
+        id: &str,
+        new: NewPlan,
+        trust_id: String,
+        now: Instant,
+    ) -> Result<Arc<Plan>, ReanchorRefusal> {
         let mut plans = lock(&self.plans);
         let plan = plans.get_mut(id).ok_or(ReanchorRefusal::Unknown)?;
         if let Some(reason) = &plan.revoked {
@@ -170,14 +174,12 @@ mod tests {
             id: id.into(),
             reference: format!("ref-{id}"),
             agent: "a".into(),
-            user_id: "u".into(),
             user_email: None,
             plan: json!({}),
             steps: vec![step("s", "x")],
             plan_hash: "0".into(),
             merkle_root: "0".into(),
             signature: format!("sig-{id}"),
-            issued_at: Instant::from_millis(0),
             expires_at: Instant::from_millis(1000),
             reanchors: 0,
             trust_id: None,

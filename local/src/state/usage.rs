@@ -60,7 +60,14 @@ impl Usage {
     }
 
     /// `applied`, or `present` and `superseded` where that revision or a later one is there.
-    pub fn apply(&self, session: &str, date: &str, hour: u64, revision: u64, rows: Vec<(UsageKey, Value)>) -> &'static str {
+    pub fn apply(
+        &self,
+        session: &str,
+        date: &str,
+        hour: u64,
+        revision: u64,
+        rows: Vec<(UsageKey, Value)>,
+    ) -> &'static str {
         let mut usage = lock(&self.usage);
         let last = usage.revisions.entry((session.to_owned(), date.to_owned(), hour)).or_default();
         if revision < *last {
