@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::environment::Environment;
 use crate::json;
+use crate::log::warning;
 
 /// What MCP servers ask of callers, by server name, ready to be sent.
 ///
@@ -26,10 +27,10 @@ impl McpCredentials {
                 Ok(Value::Object(members)) => {
                     credentials.extend(members.iter().map(|(name, value)| (name.as_str(), value)))
                 }
-                Ok(_) => tracing::warn!("ARMORIQ_MCP_CREDENTIALS is ignored: it is not a JSON object"),
+                Ok(_) => warning!("ARMORIQ_MCP_CREDENTIALS is ignored: it is not a JSON object"),
                 Err(error) => {
                     let (line, column) = (error.line, error.column);
-                    tracing::warn!("ARMORIQ_MCP_CREDENTIALS is ignored: bad JSON at line {line} column {column}");
+                    warning!("ARMORIQ_MCP_CREDENTIALS is ignored: bad JSON at line {line} column {column}");
                 }
             }
         }
@@ -37,7 +38,7 @@ impl McpCredentials {
             let part = |suffix: &str| environment.var(&format!("ARMORIQ_MCP_{name}_{suffix}"));
             match from_parts(auth_type, part) {
                 Some(credential) => credentials.set(name, &credential),
-                None => tracing::warn!("ARMORIQ_MCP_{name}_AUTH_TYPE is ignored: its type or its set is incomplete"),
+                None => warning!("ARMORIQ_MCP_{name}_AUTH_TYPE is ignored: its type or its set is incomplete"),
             }
         }
         credentials
@@ -49,7 +50,7 @@ impl McpCredentials {
             if credential.is_object() {
                 self.set(name, credential);
             } else {
-                tracing::warn!("the MCP credential of {name} is ignored: it is not a JSON object");
+                warning!("the MCP credential of {name} is ignored: it is not a JSON object");
             }
         }
     }

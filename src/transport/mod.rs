@@ -18,12 +18,14 @@ pub use reqwest::Method;
 pub use runtime::Task;
 
 use crate::error::{Error, Result};
-use once_cell::sync::OnceCell;
+use crate::fork::PerProcess;
+use crate::log::debug;
 use reqwest::header::HeaderValue;
 use retry::RetryPolicy;
 use runtime::Runtime;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many redirects within one origin are followed.
@@ -71,12 +73,10 @@ impl Default for TransportOptions {
 /// Sends requests over its own connections, on its own thread.
 pub struct Transport {
     user_agent: HeaderValue,
-    tls: rustls::ClientConfig,
-    timeout: Duration,
+    options: TransportOptions,
     retry: RetryPolicy,
-    thread_start: Option<fn()>,
-    runtime: OnceCell<Runtime>,
-    client: OnceCell<reqwest::Client>,
+    runtime: PerProcess<Runtime>,
+    client: PerProcess<reqwest::Client>,
 }
 
 impl Transport {
@@ -87,15 +87,14 @@ impl Transport {
     /// [`Error::Configuration`] for a file that cannot be read or does not hold what it should, a certificate without
     /// its key or the other way round, and a user agent that is no header value.
     pub fn new(options: &TransportOptions) -> Result<Self> {
+        tls::client_config(options)?;
         Ok(Self {
             user_agent: HeaderValue::from_str(&options.user_agent)
                 .map_err(|_| Error::configuration("the user agent has characters that a header cannot carry"))?,
-            tls: tls::client_config(options)?,
-            timeout: options.timeout,
+            options: options.clone(),
             retry: RetryPolicy { max_retries: options.max_retries, unit: options.retry_unit },
-            thread_start: options.thread_start,
-            runtime: OnceCell::new(),
-            client: OnceCell::new(),
+            runtime: PerProcess::new(),
+            client: PerProcess::new(),
         })
     }
 
@@ -136,7 +135,7 @@ impl Transport {
     /// [`TransportError`] where there was no answer, or none that could be read.
     pub async fn send(&self, request: Request, deadline: Option<Instant>) -> Result<Response, TransportError> {
         let (request, options) = request.build()?;
-        let timeout = options.timeout.map_or(self.timeout, |timeout| timeout.min(self.timeout));
+        let timeout = options.timeout.map_or(self.options.timeout, |timeout| timeout.min(self.options.timeout));
         let mut last_response = None;
         let mut attempt = 0;
         loop {
@@ -189,18 +188,20 @@ impl Transport {
         }
     }
 
-    fn runtime(&self) -> Result<&Runtime> {
-        self.runtime.get_or_try_init(|| Runtime::start(self.thread_start))
+    fn runtime(&self) -> Result<Arc<Runtime>> {
+        self.runtime.get_or_try_init(|| Runtime::start(self.options.thread_start))
     }
 
-    fn client(&self) -> Result<&reqwest::Client, TransportError> {
+    /// The connections. What they are made of is made with them: the TLS state has locks that a child must not inherit.
+    fn client(&self) -> Result<Arc<reqwest::Client>, TransportError> {
         self.client.get_or_try_init(|| {
+            let tls = tls::client_config(&self.options).map_err(|error| TransportError::internal(error.to_string()))?;
             reqwest::Client::builder()
                 .user_agent(self.user_agent.clone())
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .pool_idle_timeout(IDLE_CONNECTION)
-                .tls_backend_preconfigured(self.tls.clone())
+                .tls_backend_preconfigured(tls)
                 .build()
                 .map_err(|error| TransportError::internal(error.without_url().to_string()))
         })
@@ -214,7 +215,7 @@ fn time_until(deadline: Instant) -> Duration {
 fn log_retry(request: &reqwest::Request, outcome: &Result<Response, TransportError>, wait: Duration) {
     let url = address::shown(request.url());
     match outcome {
-        Ok(response) => tracing::debug!(%url, status = response.status(), ?wait, "trying again"),
-        Err(error) => tracing::debug!(%url, %error, ?wait, "trying again"),
+        Ok(response) => debug!("trying {url} again in {wait:?}: HTTP {}", response.status()),
+        Err(error) => debug!("trying {url} again in {wait:?}: {error}"),
     }
 }

@@ -1,5 +1,6 @@
 use super::TransportOptions;
 use crate::error::{Error, Result};
+use crate::log::warning;
 use once_cell::sync::OnceCell;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
@@ -17,7 +18,7 @@ pub(super) fn client_config(options: &TransportOptions) -> Result<ClientConfig> 
     let verifier: Arc<dyn ServerCertVerifier> = if options.verify_ssl {
         Arc::new(LazyVerifier { provider: Arc::clone(&provider), extra_roots, verifier: OnceCell::new() })
     } else {
-        tracing::warn!("verify_ssl is off: servers are not authenticated, and anyone on the way can read and decide");
+        warning!("verify_ssl is off: servers are not authenticated, and anyone on the way can read and decide");
         Arc::new(AcceptAll { algorithms: provider.signature_verification_algorithms })
     };
     let builder = ClientConfig::builder_with_provider(provider)
