@@ -4,11 +4,11 @@
 set -euo pipefail
 
 for ((tries = 0; tries < 300; tries++)); do
-    id=$("$ARMORIQ_LOCAL_BIN" approvals --json --backend "$ARMORIQ_BACKEND_URL" |
+    id=$("$ARMORIQ_LOCAL" approvals --json --backend "$ARMORIQ_BACKEND_URL" |
         sed -n 's/.*"delegationId": *"\([^"]*\)".*/\1/p' | head -n 1)
     if [ -n "$id" ]; then
         echo "       \$ armoriq-local approve $id --as bob@example.com"
-        "$ARMORIQ_LOCAL_BIN" approve "$id" --as bob@example.com --backend "$ARMORIQ_BACKEND_URL" >/dev/null
+        "$ARMORIQ_LOCAL" approve "$id" --as bob@example.com --backend "$ARMORIQ_BACKEND_URL" >/dev/null
         exit
     fi
     sleep 0.2
