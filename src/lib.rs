@@ -1,11 +1,19 @@
 //! ArmorIQ for every language: an agent declares a plan of tool calls, gets a signed intent token for it, and asks
 //! before each call whether policy allows it. The C ABI is in `ffi`; everything else is safe Rust.
 
+mod client;
 pub mod config;
+mod decision;
 pub mod error;
+mod ffi;
+mod fork;
 pub mod json;
+mod log;
+pub mod plan;
 pub mod policy;
+mod session;
 pub mod token;
+pub mod transport;
 
 pub use error::{Error, Result};
 

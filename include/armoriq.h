@@ -1,0 +1,616 @@
+/*
+ * armoriq.h - libarmoriq 0.1.0
+ *
+ * Secures AI agents: an agent declares the tool calls that it plans to make, gets a signed intent
+ * token for them, and asks before each call whether policy allows it. The answer is one of three:
+ * allow, hold (a person must approve first) or block.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * Generated from src/ffi by `make header`: change it there.
+ *
+ * The whole of it in one program:
+ *
+ *     #include <armoriq.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         armoriq_client *client = NULL;
+ *         armoriq_session *session = NULL;
+ *         armoriq_verdict verdict = ARMORIQ_BLOCK;
+ *         char *json = NULL;
+ *
+ *         if (armoriq_client_new(ARMORIQ_ABI_VERSION, NULL, &client, &json)) goto done;
+ *         armoriq_string_free(json);
+ *         if (armoriq_client_start_session(client, "{\"mode\": \"sdk\"}", &session, &json)) goto done;
+ *         armoriq_string_free(json);
+ *         if (armoriq_session_start_plan(session, "[{\"name\": \"bank__pay\", \"args\": {}}]", NULL, &json)) goto done;
+ *         armoriq_string_free(json);
+ *         if (armoriq_session_check(session, "bank__pay", "{\"amount\": 20}", NULL, &verdict, &json)) goto done;
+ *         if (verdict == ARMORIQ_ALLOW) puts("go ahead");
+ *     done:
+ *         puts(json ? json : "");
+ *         armoriq_string_free(json);
+ *         armoriq_session_free(session);
+ *         armoriq_client_free(client);
+ *         return verdict == ARMORIQ_ALLOW ? 0 : 1;
+ *     }
+ *
+ * What holds for every function:
+ *
+ * Failing closed  A verdict is ARMORIQ_ALLOW only where the policy or the service clearly said so.
+ *                 Everything unsure blocks: a timeout, an unreachable service, an answer that
+ *                 cannot be read, zeroed memory (ARMORIQ_BLOCK is 0). armoriq_session_check()
+ *                 returns ARMORIQ_OK for a block too: the status says whether the question could be
+ *                 asked, the verdict what the answer is. Act on the verdict.
+ *
+ * Errors          A function that can fail returns an armoriq_status, and its last parameter is
+ *                 `char **json`: on ARMORIQ_OK the result, otherwise an object with "code",
+ *                 "message" and what else is known. Pass NULL if you do not want it. Messages never
+ *                 hold an API key, a token or a credential. There is no last-error variable. A
+ *                 failure inside the library never ends the process: it is ARMORIQ_ERR_INTERNAL.
+ *
+ * Memory          A `char *` that the library returns is yours: free it with armoriq_string_free().
+ *                 A `const char *` that it returns is static. What you pass in stays yours and is
+ *                 not kept. Every out parameter is emptied first (NULL, ARMORIQ_BLOCK), so it may
+ *                 be freed whatever happened. Every function that frees takes NULL.
+ *
+ * Text            UTF-8, ended by NUL. JSON at most 16 MiB and 128 levels deep; a duplicate key,
+ *                 NaN, or anything after the value is refused, and so is an unknown option, by
+ *                 name. Where JSON is optional, NULL means {}.
+ *
+ * Pointers        An out parameter for a handle and required text must not be NULL (that is
+ *                 ARMORIQ_ERR_INVALID_ARGUMENT); `char **json` and `armoriq_verdict *` may be.
+ *
+ * Handles         Pointers to opaque types, looked up and never dereferenced: one that is NULL, was
+ *                 freed, or is of another type gives ARMORIQ_ERR_INVALID_HANDLE. Free them in any
+ *                 order, also while another thread is in a call: the call ends as it would have.
+ *
+ * Threads         Every function may be called from any thread at any time, with the same handle
+ *                 too. Functions that ask a service block until it answered or the time is up.
+ *
+ * fork()          Handles go on working in the parent and in the child, which makes its own
+ *                 threads and connections on its first call.
+ */
+
+#ifndef ARMORIQ_H
+#define ARMORIQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of the library that this header belongs to; see armoriq_version(). */
+#define ARMORIQ_VERSION "0.1.0"
+#define ARMORIQ_VERSION_MAJOR 0
+#define ARMORIQ_VERSION_MINOR 1
+#define ARMORIQ_VERSION_PATCH 0
+
+/**
+ * Marks a function whose status must not be ignored. Define it as nothing before the first include
+ * to silence the compiler.
+ */
+#ifndef ARMORIQ_MUST_USE
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define ARMORIQ_MUST_USE [[nodiscard]]
+#elif !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L
+#define ARMORIQ_MUST_USE [[nodiscard]]
+#elif defined(__GNUC__)
+#define ARMORIQ_MUST_USE __attribute__((warn_unused_result))
+#else
+#define ARMORIQ_MUST_USE
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------
+ * Status codes
+ *
+ * Every function that can fail returns one. The numbers are fixed and never reused; a later version may add some, so
+ * treat a code that you do not know as a failure.
+ */
+
+/** What a function answers: ARMORIQ_OK or one of ARMORIQ_ERR_*. */
+typedef int32_t armoriq_status;
+
+/** The call did what it was asked; its result is in *json. */
+#define ARMORIQ_OK 0
+/** A NULL where none may be, text that is not UTF-8, bad JSON, an unknown option, a wrong type. */
+#define ARMORIQ_ERR_INVALID_ARGUMENT 1
+/** The handle was freed, forged, or is of another type. */
+#define ARMORIQ_ERR_INVALID_HANDLE 2
+/** The program was built for another ABI major, or for a newer minor than the library's. */
+#define ARMORIQ_ERR_ABI_MISMATCH 3
+/** The call came out of order, such as a dispatch before any plan. */
+#define ARMORIQ_ERR_INVALID_STATE 4
+/** No API key, one of the wrong form, a bad configuration file, an endpoint that is not set. */
+#define ARMORIQ_ERR_CONFIGURATION 10
+/** No intent token was issued, or it was not accepted. */
+#define ARMORIQ_ERR_INVALID_TOKEN 20
+/** The intent token has expired. Start the plan anew. */
+#define ARMORIQ_ERR_TOKEN_EXPIRED 21
+/** The intent token was revoked. */
+#define ARMORIQ_ERR_TOKEN_REVOKED 22
+/** The action is not in the plan. */
+#define ARMORIQ_ERR_INTENT_MISMATCH 30
+/** A grown plan was not accepted under the intent token at hand. */
+#define ARMORIQ_ERR_INTENT_REANCHOR 31
+/** A policy refused. */
+#define ARMORIQ_ERR_POLICY_BLOCKED 40
+/** A policy asks for a human's approval first. */
+#define ARMORIQ_ERR_POLICY_HOLD 41
+/** A delegation or an approval could not be made, looked up or used. */
+#define ARMORIQ_ERR_DELEGATION 50
+/** The proxy or the tool behind it failed. */
+#define ARMORIQ_ERR_MCP_INVOCATION 60
+/** No answer from the service, or one that says nothing useful. */
+#define ARMORIQ_ERR_SERVICE 70
+/** No answer in time. */
+#define ARMORIQ_ERR_TIMEOUT 71
+/** The call was cancelled. */
+#define ARMORIQ_ERR_CANCELLED 72
+/** The queue holds as many calls as it was made for. */
+#define ARMORIQ_ERR_QUEUE_FULL 73
+/** The client was closed. */
+#define ARMORIQ_ERR_CLOSED 74
+/** A bug in the library. The handle that it happened on goes on answering this; every other one works. */
+#define ARMORIQ_ERR_INTERNAL 90
+
+/* ------------------------------------------------------------------------------------------------
+ * Library
+ *
+ * What the library is, the text that it returns, and the log that it can write.
+ */
+
+/**
+ * The ABI that this header describes: the major number in the upper 16 bits, the minor in the lower. A program that
+ * was built for one major works with every library of that major whose minor is not smaller.
+ */
+#define ARMORIQ_ABI_VERSION 1
+
+/**
+ * Called for each line that the library logs, on whatever thread logs it, several at once. level is 1 (error),
+ * 2 (warning), 3 (info), 4 (debug) or 5 (trace); target names the part of the library. The texts are valid during
+ * the call only and hold no secret. Do not unwind out of it (no C++ exception, no longjmp). It may call any function
+ * of the library; what that logs is left out while the logger runs.
+ */
+typedef void (*armoriq_log_fn)(void *user_data,
+                               int32_t level,
+                               const char *target,
+                               const char *message);
+
+/**
+ * The library's version: `"0.1.0"`. The text is static: never free it.
+ *
+ * Thread-safe; never blocks; cannot fail.
+ */
+const char *armoriq_version(void);
+
+/**
+ * The library's own ARMORIQ_ABI_VERSION, to compare with that of the header.
+ *
+ * There is no need to: armoriq_client_new compares them. Thread-safe; never blocks; cannot fail.
+ */
+uint32_t armoriq_abi_version(void);
+
+/**
+ * The name of a status, for logs and messages: `"ARMORIQ_OK"`, `"ARMORIQ_ERR_TIMEOUT"`. A number that the library
+ * does not know gives `"ARMORIQ_ERR_UNKNOWN"`. The text is static: never free it.
+ *
+ * Thread-safe; never blocks; cannot fail.
+ */
+const char *armoriq_status_name(armoriq_status status);
+
+/**
+ * Frees a text that the library returned through a `char `. NULL is fine. Free each one once.
+ *
+ * Thread-safe; never blocks.
+ */
+void armoriq_string_free(char *text);
+
+/**
+ * Installs a logger, or removes it. The library is silent until then, and never prints anything itself.
+ *
+ * max_level: the most detailed level wanted, 1 (errors only) to 5 (trace). logger: NULL removes the logger; when
+ * the call returns, no call of the old one is in flight on another thread. user_data is handed to each call and
+ * must stay valid until then. json: JSON null, or the error object; may be NULL.
+ *
+ * Thread-safe; blocks while calls of an old logger run.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT: max_level is not from 1 to 5.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_set_logger(int32_t max_level,
+                                  armoriq_log_fn logger,
+                                  void *user_data,
+                                  char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * Client
+ *
+ * Make one client per process and API key. It owns the connections and caches that everything made from it shares.
+ */
+
+/** A client. Thread-safe; free it with armoriq_client_free. */
+typedef struct armoriq_client armoriq_client;
+
+/**
+ * Makes a client.
+ *
+ * abi_version: always ARMORIQ_ABI_VERSION. options: a JSON object, or NULL for what the environment says. All
+ * members are optional; unknown ones are refused.
+ *
+ * | member | type, default | environment |
+ * | --- | --- | --- |
+ * | api_key | text | ARMORIQ_API_KEY, else the saved profile |
+ * | backend_endpoint | URL, by use_production | ARMORIQ_BACKEND_URL, BACKEND_ENDPOINT |
+ * | proxy_endpoint, iap_endpoint | URL, the backend's own | PROXY_ENDPOINT, IAP_ENDPOINT |
+ * | proxy_endpoints | {server: URL} | {SERVER}_PROXY_URL |
+ * | use_production | true; false is a local control plane | ARMORIQ_ENV |
+ * | agent_id, user_id, context_id | text | AGENT_ID, USER_ID, CONTEXT_ID |
+ * | timeout_ms | 30000: the longest time for one request | |
+ * | max_retries | 3, where a request may be sent again | |
+ * | verify_ssl | true | |
+ * | ca_certificates | path of a PEM file with further roots | SSL_CERT_FILE |
+ * | client_certificate, client_key | paths of PEM files | |
+ * | mcp_credentials | {server: {"authType": "bearer", "token": ...}} | ARMORIQ_MCP_CREDENTIALS |
+ * | iap_public_key | text or JWK: the key that tokens are verified with | ARMORIQ_IAP_PUBLIC_KEY |
+ * | user_context_ttl_seconds | 300: how long armoriq_user_resolve is remembered | |
+ * | require_policy | false; true blocks agents that have no policy | |
+ * | product | text: which saved profile | ARMORIQ_PRODUCT |
+ * | observability, audit | objects, accepted for later | |
+ *
+ * client receives the handle and must not be NULL. json: JSON null, or the error object; may be NULL.
+ *
+ * Never blocks on the network. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_ABI_MISMATCH, ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, an unknown option, a wrong type),
+ * ARMORIQ_ERR_CONFIGURATION (no API key, or one of the wrong form).
+ *
+ *     armoriq_client *client = NULL;
+ *     char *json = NULL;
+ *     if (armoriq_client_new(ARMORIQ_ABI_VERSION, "{\"agent_id\": \"sales-bot\"}", &client, &json) != ARMORIQ_OK)
+ *         fprintf(stderr, "%s\n", json);
+ *     armoriq_string_free(json);
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_new(uint32_t abi_version,
+                                  const char *options,
+                                  armoriq_client **client,
+                                  char **json);
+
+/**
+ * Makes a client from an armoriq.yaml file.
+ *
+ * path: the file's path; NULL means armoriq.yaml in the current directory. Else as armoriq_client_new. Of the
+ * file, identity, environment and proxy are used; a key such as `$ARMORIQ_API_KEY` is read from the
+ * environment. Reads the file; never blocks on the network. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_CONFIGURATION: no such file, malformed YAML (with line and column), an unknown or missing key (by
+ * name). No message shows a value of the file.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_from_config(uint32_t abi_version,
+                                          const char *path,
+                                          armoriq_client **client,
+                                          char **json);
+
+/**
+ * Replaces the API key. Every request that starts after the call returned uses the new one.
+ *
+ * Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_CONFIGURATION: not an ArmorIQ key; the old one stays.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_set_api_key(armoriq_client *client, const char *api_key, char **json);
+
+/**
+ * Tells what the client was set up with: backend, iap, proxy (null when unset), user_id, agent_id,
+ * context_id, timeout_ms, max_retries, version. No secret is in it.
+ *
+ * Never blocks. Thread-safe. Works after armoriq_client_close too.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_info(armoriq_client *client,
+                                   char **json);
+
+/**
+ * Closes a client before the program ends: new calls are refused with ARMORIQ_ERR_CLOSED, those that run may end.
+ *
+ * timeout_ms: how long to wait for them; 0 does not wait. json: `{"pending": n}`, how many still ran when the
+ * time was over. Blocks for up to timeout_ms. Thread-safe. Handles stay valid until they are freed.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_close(armoriq_client *client,
+                                    uint32_t timeout_ms,
+                                    char **json);
+
+/**
+ * Frees a client. NULL and a handle that was freed before are no-ops. Scopes and sessions made from it go on working,
+ * and so do calls that run on other threads.
+ *
+ * Thread-safe.
+ */
+void armoriq_client_free(armoriq_client *client);
+
+/**
+ * Opens the scope of one end user, in which every call is that user's. It costs next to nothing: make one per
+ * request.
+ *
+ * email: the user's; it is trimmed and lower-cased. user receives the handle and must not be NULL; free it with
+ * armoriq_user_scope_free. json: JSON null, or the error object; may be NULL. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (NULL, not UTF-8, empty), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_for_user(armoriq_client *client,
+                                const char *email,
+                                armoriq_user_scope **user,
+                                char **json);
+
+/**
+ * Starts a session that belongs to no user. Most programs want armoriq_user_start_session instead.
+ *
+ * options: as there. session receives the handle and must not be NULL. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_start_session(armoriq_client *client,
+                                            const char *options,
+                                            armoriq_session **session,
+                                            char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * User scope
+ *
+ * One key, one email per request: everything in a scope is done in its user's name.
+ */
+
+/** The scope of one end user. Thread-safe; free it with armoriq_user_scope_free. */
+typedef struct armoriq_user_scope armoriq_user_scope;
+
+/**
+ * Asks the service who the user is.
+ *
+ * json: the user's membership and policies as the service tells them, or the error object. The answer is
+ * remembered for the client's user_context_ttl_seconds. Blocks for up to the client's timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_CONFIGURATION (the service refused), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT,
+ * ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_user_resolve(armoriq_user_scope *user,
+                                    char **json);
+
+/**
+ * Starts a session of the user's.
+ *
+ * options: a JSON object, or NULL. All members are optional; unknown ones are refused.
+ *
+ * | member | type, default |
+ * | --- | --- |
+ * | mode | "local" (decide in this process), "sdk" (ask the backend), "proxy" (ask the proxy); "local" |
+ * | default_mcp_name | text: the server of tool names that name none |
+ * | validity_seconds | 3600: how long the intent token is to be valid |
+ * | session_id | a UUID; a random one |
+ * | context_id | text: the client's |
+ * | llm | "agent": the language model's name |
+ * | observability_enabled | true |
+ *
+ * session receives the handle and must not be NULL; free it with armoriq_session_free. json: JSON null, or
+ * the error object; may be NULL. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, an unknown option or mode, a session_id that is no UUID),
+ * ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_user_start_session(armoriq_user_scope *user,
+                                          const char *options,
+                                          armoriq_session **session,
+                                          char **json);
+
+/**
+ * Frees a scope. NULL and a handle that was freed before are no-ops. Sessions made from it go on working.
+ *
+ * Thread-safe.
+ */
+void armoriq_user_scope_free(armoriq_user_scope *user);
+
+/* ------------------------------------------------------------------------------------------------
+ * Session
+ *
+ * One turn of an agent: it declares the tool calls that it plans, gets a signed intent token for them, and asks
+ * before each call. Start one per turn; a check of it takes no lock and may be made from any thread.
+ */
+
+/** A session. Thread-safe; free it with armoriq_session_free. */
+typedef struct armoriq_session armoriq_session;
+
+/**
+ * What a check decided: ARMORIQ_BLOCK, ARMORIQ_ALLOW or ARMORIQ_HOLD. Make the call only on ARMORIQ_ALLOW;
+ * treat a value that you do not know as a block. Zeroed memory blocks.
+ */
+typedef int32_t armoriq_verdict;
+
+/** The call must not be made. */
+#define ARMORIQ_BLOCK 0
+/** The call may be made. */
+#define ARMORIQ_ALLOW 1
+/** The call must not be made before a person approved it; see armoriq_session_await_approval. */
+#define ARMORIQ_HOLD 2
+
+/**
+ * Declares the tool calls of this turn and gets an intent token for them.
+ *
+ * tool_calls: a JSON list, not empty. Each entry is `{"name": "server__tool", "args": {...}}` or
+ * `{"action": "tool", "mcp": "server", "params": {...}}`; an id is accepted. goal: text, may be NULL.
+ * json: the intent token as a JSON object, or the error object. Only tools of the plan pass a check.
+ *
+ * A plan that grew is put under the token at hand; one that did not change costs nothing; an expired token is
+ * replaced. On failure the plan that was in force stays in force. Blocks on the network, with retries. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, no tool calls, a malformed name), ARMORIQ_ERR_POLICY_BLOCKED,
+ * ARMORIQ_ERR_INVALID_TOKEN, ARMORIQ_ERR_INTENT_REANCHOR, ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT,
+ * ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_start_plan(armoriq_session *session,
+                                          const char *tool_calls,
+                                          const char *goal,
+                                          char **json);
+
+/**
+ * Asks whether a call may be made.
+ *
+ * tool: the tool's name as the language model wrote it. args: its arguments, a JSON object, or NULL for none;
+ * they are forwarded byte for byte. options: a JSON object, or NULL: user_email (whose call it is, if not the
+ * session's user's), timeout_ms (for all that the check does), traceparent.
+ *
+ * verdict: ARMORIQ_ALLOW only when the call was clearly allowed; may be NULL. json: the decision, or the error
+ * object; may be NULL. Every decision is ARMORIQ_OK, the blocking ones included: an outage, a timeout or an
+ * answer that makes no sense is a block. On any other status the verdict is ARMORIQ_BLOCK.
+ *
+ * The decision: allowed, action ("allow", "block", "hold"), reason, delegation_id, matched_policy,
+ * policy_id, policy_version, rule_id, obligations, and
+ *
+ * - cause: whose fault a refusal is; null when allowed. "policy" (a rule), "plan" (not planned), "token" (expired
+ *   or forged), "approval" (a person must approve), "unavailable" (the service), "stale" (the policy is too old),
+ *   "config" (the set-up), "invalid" (an answer or a policy that makes no sense).
+ * - for_model: a text that a program may give its language model as the tool's result; null when allowed.
+ *
+ * In local mode it decides in this process and does not block; in the other modes it asks the service, for 10 s at
+ * the most. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, arguments that are no object, an unknown option),
+ * ARMORIQ_ERR_INVALID_HANDLE, ARMORIQ_ERR_CLOSED, ARMORIQ_ERR_INTERNAL.
+ *
+ *     armoriq_verdict verdict;
+ *     armoriq_session_check(session, "payments-mcp__pay_vendor", "{\"amount\": 250}", NULL, &verdict, NULL);
+ *     if (verdict == ARMORIQ_ALLOW)
+ *         pay_vendor(250);
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_check(armoriq_session *session,
+                                     const char *tool,
+                                     const char *args,
+                                     const char *options,
+                                     armoriq_verdict *verdict,
+                                     char **json);
+
+/**
+ * Reports what became of a call, for the audit trail.
+ *
+ * tool, args: as in the check. result: the tool's result as JSON, may be NULL. Neither arguments nor results
+ * are sent. options: a JSON object, or NULL, with the official SDK's ReportOptions by their names: status
+ * ("success", "failed", "error"), error_message, duration_ms, is_delegated, delegated_by, delegated_to and
+ * the others. json: `{"delivered": true}`, or `{"delivered": false, "reason": ...}` when the service did not take
+ * it, or the error object. Blocks for 5 s at the most. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_report(armoriq_session *session,
+                                      const char *tool,
+                                      const char *args,
+                                      const char *result,
+                                      const char *options,
+                                      char **json);
+
+/**
+ * Waits for a person's approval of a held call. An approval that was given is marked as used: it counts once.
+ *
+ * delegation_id: from the decision. options: a JSON object, or NULL: timeout_ms (300000), interval_ms (5000,
+ * how often to look), user_email. json: `{"status": "approved" | "rejected" | "expired" | "timeout"}`, or the
+ * error object. Make the call only on "approved". Looks at once, then blocks for up to timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_DELEGATION (the service refused, or the approval was used before),
+ * ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT, ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_await_approval(armoriq_session *session,
+                                              const char *delegation_id,
+                                              const char *options,
+                                              char **json);
+
+/** Forgets the plan and its token; the session can start a new plan. json: JSON null. Never blocks. Thread-safe. */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_reset(armoriq_session *session,
+                                     char **json);
+
+/**
+ * Tells where the session stands: session_id, mode, user_email, last_plan_start ("minted", "reanchored",
+ * "unchanged"), current_token; each null when there is none. The token is a secret: do not log it. Never blocks.
+ * Thread-safe.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_info(armoriq_session *session,
+                                    char **json);
+
+/**
+ * Frees a session. NULL and a handle that was freed before are no-ops. Calls that run on other threads end normally.
+ *
+ * Thread-safe.
+ */
+void armoriq_session_free(armoriq_session *session);
+
+/* ------------------------------------------------------------------------------------------------
+ * Policy
+ *
+ * The evaluator that local mode decides with, as a pure function: no client, no network, no clock.
+ */
+
+/**
+ * Evaluates a call against policy documents.
+ *
+ * call: a JSON object with tool, arguments, timestamp (ISO 8601), and optionally schemaHash,
+ * capabilities, member, derived. documents: a JSON object with agent, group and floor, each an
+ * armor.policy.v2 document and each optional, one of them there. json: verdict ("allow", "hold", "block"),
+ * floorVerdict, approval, obligations, provenance; or the error object. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT: bad JSON, or what cannot be evaluated, the message then starting with
+ * `NotPortable: ` (a regular expression outside the portable subset), `UnsupportedTime: `, `NoDocument: ` or
+ * `NotEvaluable: ` (an unknown operator, a malformed document). Treat every error as a block.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_policy_evaluate(const char *call,
+                                       const char *documents,
+                                       char **json);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+/* What a binding may rely on. */
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define ARMORIQ_STATIC_ASSERT(condition, message) static_assert(condition, message)
+#elif !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define ARMORIQ_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
+#endif
+#ifdef ARMORIQ_STATIC_ASSERT
+ARMORIQ_STATIC_ASSERT(sizeof(armoriq_status) == 4, "armoriq_status is an int32_t");
+ARMORIQ_STATIC_ASSERT(sizeof(armoriq_verdict) == 4, "armoriq_verdict is an int32_t");
+ARMORIQ_STATIC_ASSERT(sizeof(armoriq_log_fn) == sizeof(void *), "a callback is a plain pointer");
+ARMORIQ_STATIC_ASSERT(ARMORIQ_OK == 0, "success is zero");
+ARMORIQ_STATIC_ASSERT(ARMORIQ_BLOCK == 0, "zeroed memory blocks");
+#undef ARMORIQ_STATIC_ASSERT
+#endif
+
+#endif /* ARMORIQ_H */

@@ -1,0 +1,130 @@
+//! The decision about a call that comes with a token: is the token ours and still good, is the call in its plan, and
+//! what does the policy say. Both the backend and the proxy ask here.
+
+use std::sync::Arc;
+
+use armoriq::token::verify_jwt;
+use serde_json::{Map, Value, json};
+
+use crate::app::{App, PLACEHOLDER, new_id, user_email};
+use crate::clock::Instant;
+use crate::engine::{Call, Decision, decide};
+use crate::state::audits::Kind;
+use crate::state::plans::Plan;
+
+/// A call as it came.
+pub struct Request<'a> {
+    /// Where the question came from, for the audit: `sdk` or `proxy`.
+    pub mode: &'static str,
+    pub server: Option<&'a str>,
+    pub tool: &'a str,
+    /// The name that the client's user sees.
+    pub name: String,
+    pub arguments: &'a Value,
+    pub jwt: Option<&'a str>,
+    pub plan_id: Option<&'a str>,
+    pub agent_id: Option<&'a str>,
+    pub user_email: Option<&'a str>,
+    pub session_id: Option<&'a str>,
+    pub now: Instant,
+}
+
+/// The token does not stand for the call, whatever any policy says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TokenRefusal {
+    /// A word that programs may test, such as `token-expired`.
+    pub reason: &'static str,
+    pub message: String,
+    /// Why the token was revoked, if it was.
+    pub revoked: Option<String>,
+}
+
+impl TokenRefusal {
+    fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), revoked: None }
+    }
+
+    /// The body of the answer.
+    pub fn body(&self) -> Value {
+        json!({ "allowed": false, "reason": self.reason, "message": format!("{}: {}", self.reason, self.message) })
+    }
+}
+
+pub struct Judgement {
+    pub decision: Decision,
+    /// The call is in the token's plan.
+    pub planned: bool,
+    pub plan: Arc<Plan>,
+    pub user_email: Option<String>,
+}
+
+/// Decides and writes the decision into the audit.
+pub fn judge(app: &App, request: &Request<'_>) -> Result<Judgement, TokenRefusal> {
+    let judged = plan_of(app, request).map(|plan| decide_planned(app, request, plan));
+    let (action, reason) = match &judged {
+        Ok(judgement) => (judgement.decision.verdict.as_str(), &*judgement.decision.reason),
+        Err(refusal) => ("block", refusal.reason),
+    };
+    let row = json!({
+        "mode": request.mode,
+        "mcp": request.server,
+        "tool": request.tool,
+        "action": action,
+        "reason": reason,
+        "agent_id": judged.as_ref().ok().map(|judgement| &judgement.plan.agent),
+        "user_email": judged.as_ref().ok().and_then(|judgement| judgement.user_email.as_ref()),
+        "plan_id": judged.as_ref().ok().map_or(request.plan_id, |judgement| Some(&judgement.plan.id)),
+        "session_id": request.session_id,
+    });
+    let row = if let Value::Object(row) = row { row } else { Map::new() };
+    app.store.audits.append(Kind::Decision, &new_id(), row, request.now);
+    judged
+}
+
+/// The plan of the request's token.
+fn plan_of(app: &App, request: &Request<'_>) -> Result<Arc<Plan>, TokenRefusal> {
+    let jwt = request.jwt.ok_or_else(|| TokenRefusal::new("token-missing", "the request has no jwt_token"))?;
+    let claims = verify_jwt(jwt, app.signer.public())
+        .map_err(|error| TokenRefusal::new("token-signature-invalid", error.to_string()))?;
+    let invalid = |message: &str| TokenRefusal::new("token-claims-invalid", message);
+    let plan_id = claims.get("plan_id").and_then(Value::as_str).ok_or_else(|| invalid("the token names no plan"))?;
+    if request.plan_id.is_some_and(|given| given != plan_id) {
+        return Err(invalid("the token was issued for another plan"));
+    }
+    // A token that was signed here has a plan, unless it expired long ago and the plan was forgotten.
+    let plan = app.store.plans.get(plan_id).ok_or_else(|| invalid("the token's plan is not known"))?;
+    if let Some(reason) = &plan.revoked {
+        let message = "the token was revoked";
+        return Err(TokenRefusal { revoked: Some(reason.clone()), ..TokenRefusal::new("token-revoked", message) });
+    }
+    if plan.is_expired(request.now) {
+        return Err(TokenRefusal::new("token-expired", format!("the token expired at {}", plan.expires_at.iso())));
+    }
+    let named = request.agent_id.filter(|id| !id.is_empty() && *id != PLACEHOLDER);
+    if named.is_some_and(|id| app.config.agent(id).is_none_or(|agent| agent.id != plan.agent)) {
+        return Err(invalid("the token was issued to another agent"));
+    }
+    Ok(plan)
+}
+
+fn decide_planned(app: &App, request: &Request<'_>, plan: Arc<Plan>) -> Judgement {
+    let email = user_email(request.user_email).or(plan.user_email.as_deref()).map(str::to_owned);
+    let planned = plan.has(request.server, request.tool);
+    let decision = match app.config.agent(&plan.agent) {
+        _ if !planned => {
+            Decision::block(format!("tool-not-in-plan: '{}' was not declared in the captured plan", request.name))
+        }
+        None => Decision::block(format!("agent_unresolved: no registered agent matches '{}'", plan.agent)),
+        Some(agent) => {
+            let call = Call {
+                server: request.server,
+                tool: request.tool,
+                arguments: request.arguments,
+                user_email: email.as_deref(),
+                now: request.now,
+            };
+            decide(&app.config, agent, &call)
+        }
+    };
+    Judgement { decision, planned, plan, user_email: email }
+}

@@ -1,0 +1,82 @@
+//! `POST /iap/sdk/enforce`: the decision about one call.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::http::{ApiKey, AppState, Body, Problem, reply};
+use crate::clock::Instant;
+use crate::engine::{Decision, Verdict};
+use crate::judge::{Judgement, Request, TokenRefusal, judge};
+
+pub async fn enforce(State(app): AppState, _: ApiKey, body: Body) -> Result<Response, Problem> {
+    let tool = body.required_text("tool")?;
+    let server = server(&body)?;
+    let arguments = body.object("arguments")?;
+    let token = body.object("intent_token")?;
+    let request = Request {
+        mode: "sdk",
+        server,
+        tool,
+        name: body.text("wireName")?.map_or_else(|| display_name(server, tool), str::to_owned),
+        arguments: &arguments,
+        jwt: token["jwt_token"].as_str(),
+        plan_id: token["plan_id"].as_str(),
+        agent_id: body.text("agent_id")?,
+        user_email: body.text("user_email")?,
+        session_id: body.text("session_id")?,
+        now: Instant::now(),
+    };
+    let judgement = judge(&app, &request).map_err(token_problem)?;
+    Ok(reply(StatusCode::OK, &answer(&judgement)))
+}
+
+/// The call's server. Where the client names it twice, it must be the same.
+fn server(body: &Body) -> Result<Option<&str>, Problem> {
+    let named = |name| Ok(body.text(name)?.filter(|server| !server.is_empty() && *server != "unknown"));
+    match (named("mcp")?, named("mcpServer")?) {
+        (Some(mcp), Some(server)) if mcp != server => {
+            Err(Problem::bad_request("mcp and mcpServer must name the same server"))
+        }
+        (mcp, server) => Ok(mcp.or(server)),
+    }
+}
+
+pub fn display_name(server: Option<&str>, tool: &str) -> String {
+    server.map_or_else(|| tool.to_owned(), |server| format!("{server}__{tool}"))
+}
+
+pub fn token_problem(refusal: TokenRefusal) -> Problem {
+    match &refusal.revoked {
+        Some(reason) => Problem::revoked(reason, refusal.body()),
+        None => Problem::with_body(StatusCode::UNAUTHORIZED, refusal.body()),
+    }
+}
+
+fn answer(judgement: &Judgement) -> Value {
+    let decision = &judgement.decision;
+    let mut answer = json!({
+        "allowed": decision.verdict == Verdict::Allow,
+        "enforcementAction": decision.verdict.as_str(),
+        "reason": decision.reason,
+        "obligations": decision.obligations,
+    });
+    if let Some(policy) = matched_policy(decision) {
+        answer["matchedPolicy"] = policy;
+    }
+    if decision.verdict == Verdict::Hold {
+        answer["delegationContext"] = json!({ "planId": judgement.plan.id, "requesterEmail": judgement.user_email });
+    }
+    answer
+}
+
+/// The identity of the policy that decided, in camelCase.
+fn matched_policy(decision: &Decision) -> Option<Value> {
+    let (id, name) = decision.policy.as_ref()?;
+    let mut policy = json!({ "policyId": id, "name": name });
+    if let Some(rule) = &decision.rule_id {
+        policy["ruleId"] = json!(rule);
+    }
+    Some(policy)
+}

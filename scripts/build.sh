@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Builds what ships, and leaves it in target/dist: libarmoriq.so, libarmoriq.a, and in static-libs the system libraries
+# that a program linked with the latter needs.
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+
+mkdir -p "$dist_dir"
+log=$dist_dir/build.log
+# The note with the system libraries is printed again when there is nothing to build.
+cargo rustc --locked --release --package armoriq --lib -- --print native-static-libs 2>&1 | tee "$log"
+sed -n 's/^note: native-static-libs: //p' "$log" | tail -n 1 >"$dist_dir/static-libs"
+[ -s "$dist_dir/static-libs" ] || die "rustc named no system libraries"
+
+cp "$target_dir/release/libarmoriq.so" "$dist_dir/libarmoriq.so"
+scripts/localize.sh "$target_dir/release/libarmoriq.a" "$dist_dir/libarmoriq.a"

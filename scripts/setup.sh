@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what the suite uses and this machine lacks, where that is possible: on Debian and Ubuntu, as root. Elsewhere
+# it says what to install; a step of the suite whose tool is missing is skipped and says so.
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+
+# A program that shows that a package is there, and the package.
+needed=(
+    gcc:gcc g++:g++ make:make clang:clang ld:binutils pkg-config:pkg-config cmake:cmake valgrind:valgrind
+    python3:python3 ps:procps
+)
+
+missing=()
+for entry in "${needed[@]}"; do
+    have "${entry%%:*}" || missing+=("${entry#*:}")
+done
+# `import venv` works without the package that makes it work.
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+
+if [ ${#missing[@]} -eq 0 ]; then
+    echo "nothing is missing"
+elif have apt-get && [ "$(id -u)" -eq 0 ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}"
+else
+    echo "please install: ${missing[*]}"
+fi
+
+have cargo || die "Rust is missing: see https://rustup.rs"

@@ -1,0 +1,82 @@
+//! One request to the service, with the headers that the protocol asks for.
+
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+
+use super::Client;
+use crate::Result;
+use crate::transport::{Request, Response, TransportError, url_with_query};
+
+/// A request that is being put together.
+pub(crate) struct Call {
+    request: Request,
+    deadline: Option<Instant>,
+    with_api_key: bool,
+}
+
+impl Call {
+    pub(crate) fn get(url: String) -> Self {
+        Self::new(Request::get(url))
+    }
+
+    pub(crate) fn post(url: String, body: String) -> Self {
+        Self::new(Request::post(url, body))
+    }
+
+    fn new(request: Request) -> Self {
+        Self { request, deadline: None, with_api_key: true }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub(crate) fn user_email(self, email: &str) -> Self {
+        self.header("x-user-email", email)
+    }
+
+    pub(crate) fn idempotency_key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    /// The protocol's own limit for this request, in seconds; the client's `timeout_ms` holds where it is smaller.
+    pub(crate) fn limit(mut self, seconds: u64) -> Self {
+        self.request = self.request.timeout(Duration::from_secs(seconds));
+        self
+    }
+
+    /// When the whole call, with its retries, has to be over.
+    pub(crate) fn deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Tries again after a fault or a 5xx, as the protocol says.
+    pub(crate) fn retried(mut self) -> Self {
+        self.request = self.request.retry(true);
+        self
+    }
+
+    /// Leaves out `X-API-Key`: the trust endpoints and the public key do not take it.
+    pub(crate) fn without_api_key(mut self) -> Self {
+        self.with_api_key = false;
+        self
+    }
+
+    pub(crate) async fn send(self, client: &Client) -> Result<Response, TransportError> {
+        let key = client.api_key();
+        let key = key.expose_secret();
+        let request = self.request.header("authorization", &format!("Bearer {key}"));
+        let request = request.optional_header("x-api-key", self.with_api_key.then_some(key));
+        client.transport().send(request, self.deadline).await
+    }
+}
+
+impl Client {
+    /// The address of a path of the backend, with a query.
+    pub(crate) fn backend_url(&self, path: &str, query: &[(&str, &str)]) -> String {
+        url_with_query(&format!("{}{path}", self.config().backend()), query)
+    }
+}

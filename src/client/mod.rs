@@ -1,0 +1,159 @@
+//! The client: one per process and API key. It owns the connections, the policy store and the caches that its
+//! sessions share.
+
+mod call;
+mod delegations;
+mod policies;
+mod tokens;
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+pub(crate) use call::Call;
+pub(crate) use delegations::{DelegationRequest, DelegationStatus};
+pub(crate) use tokens::{MintRequest, TokenStanding};
+pub use users::UserScope;
+
+use crate::config::{ClientOptions, Config, Environment, SessionOptions};
+use crate::session::Session;
+use crate::transport::{Transport, TransportOptions};
+use crate::{Error, Result, VERSION};
+
+/// A client, shared by all that was made from it. Cloning is cheap.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    api_key: ArcSwap<SecretString>,
+    transport: Transport,
+    policies: policies::PolicyStore,
+    keys: tokens::KeyStore,
+    users: users::UserCache,
+    closed: AtomicBool,
+    in_flight: AtomicUsize,
+}
+
+impl Client {
+    /// Makes a client from options and the process's environment. No network I/O happens here.
+    pub fn new(options: ClientOptions) -> Result<Self> {
+        let config = Config::resolve(options, &Environment::process())?;
+        let transport = Transport::new(&TransportOptions {
+            user_agent: config.user_agent(),
+            timeout: config.timeout,
+            max_retries: config.max_retries,
+            verify_ssl: config.verify_ssl,
+            ca_certificates: config.tls.ca_certificates.clone(),
+            client_certificate: config.tls.client_certificate.clone(),
+            client_key: config.tls.client_key.clone(),
+            ..TransportOptions::default()
+        })?;
+        let keys = tokens::KeyStore::new(&config)?;
+        Ok(Self(Arc::new(Inner {
+            api_key: ArcSwap::from_pointee(config.api_key.clone()),
+            policies: policies::PolicyStore::default(),
+            users: users::UserCache::new(config.user_context_ttl),
+            closed: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            keys,
+            transport,
+            config,
+        })))
+    }
+
+    /// Makes a client from an `armoriq.yaml` file.
+    pub fn from_config(path: &str) -> Result<Self> {
+        Self::new(crate::config::from_config(path, &Environment::process())?)
+    }
+
+    /// The scope of one end user, by email.
+    pub fn for_user(&self, email: &str) -> Result<UserScope> {
+        self.open()?;
+        UserScope::new(self.clone(), email)
+    }
+
+    /// Starts a session that belongs to no user.
+    pub fn start_session(&self, options: SessionOptions) -> Result<Session> {
+        self.open()?;
+        Ok(Session::new(self.clone(), None, options))
+    }
+
+    /// Replaces the API key; the next request uses the new one.
+    pub fn set_api_key(&self, api_key: &str) -> Result<()> {
+        self.open()?;
+        self.config().validate_api_key(api_key)?;
+        self.0.api_key.store(Arc::new(SecretString::from(api_key)));
+        Ok(())
+    }
+
+    /// What the client was set up with. No secret is in it.
+    pub fn info(&self) -> Value {
+        let config = self.config();
+        json!({
+            "backend": config.backend(),
+            "iap": config.iap_endpoint(),
+            "proxy": config.proxy_endpoint(),
+            "user_id": config.user_id,
+            "agent_id": config.agent_id,
+            "context_id": config.context_id,
+            "timeout_ms": u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
+            "max_retries": config.max_retries,
+            "version": VERSION,
+        })
+    }
+
+    /// Refuses new calls, waits for those that run, and says how many were left when the time was over.
+    pub fn close(&self, timeout: Duration) -> Value {
+        self.0.closed.store(true, Ordering::Release);
+        let deadline = Instant::now().checked_add(timeout);
+        while self.0.in_flight.load(Ordering::Acquire) > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        json!({ "pending": self.0.in_flight.load(Ordering::Acquire) })
+    }
+
+    /// Runs a call of the client's to its end on the calling thread. It counts as in flight meanwhile.
+    pub(crate) fn run<T: Send>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        self.open()?;
+        let _in_flight = InFlight::enter(&self.0.in_flight);
+        self.transport().block_on(call)?
+    }
+
+    /// Fails once the client is closed.
+    pub(crate) fn open(&self) -> Result<()> {
+        if self.0.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    fn api_key(&self) -> Arc<SecretString> {
+        self.0.api_key.load_full()
+    }
+
+    fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+}
+
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,195 @@
+//! Intent tokens: minted for a plan, re-anchored to one that grew, and verified against the IAP's key.
+
+use arc_swap::ArcSwapOption;
+use serde_json::{Number, Value};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Call, Client};
+use crate::config::Config;
+use crate::error::PolicyRefusal;
+use crate::json::{self, ObjectWriter, is_truthy, string_member};
+use crate::log::warning;
+use crate::token::{Claims, IntentToken, PublicKey, verify_jwt};
+use crate::transport::Response;
+use crate::{Error, Result};
+
+/// A plan that wants a token.
+pub(crate) struct MintRequest<'a> {
+    pub plan: &'a Value,
+    pub policy: Option<&'a Value>,
+    /// Seconds, sent as the caller wrote them.
+    pub validity_seconds: &'a Number,
+    pub user_email: Option<&'a str>,
+}
+
+/// What local mode may think of a token. It was found out when the token came, for exactly its bytes and that key.
+#[derive(Debug)]
+pub(crate) enum TokenStanding {
+    /// The IAP signed it; what it claims has to hold on every check.
+    Signed(Claims),
+    /// The IAP did not sign it.
+    Unsigned,
+    /// The IAP's key could not be had.
+    Unknown,
+}
+
+/// The IAP's public key: configured, or fetched once.
+pub(super) struct KeyStore {
+    key: ArcSwapOption<PublicKey>,
+}
+
+impl KeyStore {
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        let configured = config.iap_public_key.as_ref().map(|key| {
+            PublicKey::from_json(key)
+                .ok_or_else(|| Error::configuration("iap_public_key is not an Ed25519 public key"))
+        });
+        Ok(Self { key: ArcSwapOption::from(configured.transpose()?.map(Arc::new)) })
+    }
+}
+
+impl Client {
+    /// Asks for a token for the plan.
+    pub(crate) async fn mint(&self, request: MintRequest<'_>) -> Result<IntentToken> {
+        let config = self.config();
+        let mut body = ObjectWriter::new();
+        body.value("user_id", request.user_email.unwrap_or(&config.user_id))
+            .value("agent_id", &config.agent_id)
+            .value("context_id", &config.context_id)
+            .value("plan", request.plan)
+            .value("policy", &request.policy)
+            .value("expires_in", request.validity_seconds)
+            .optional("user_email", request.user_email);
+        let response = Call::post(self.backend_url("/iap/sdk/token", &[]), body.finish())
+            .limit(30)
+            .idempotency_key(&uuid::Uuid::new_v4().simple().to_string())
+            .retried()
+            .send(self)
+            .await?;
+        if !response.is_success() {
+            return Err(refused(&response));
+        }
+        let answer = response.json().map_err(|error| failed(&error))?;
+        if !answer.get("success").is_some_and(is_truthy) {
+            let message = string_member(&answer, "message").unwrap_or("Unknown error");
+            return Err(invalid_token(format!("Token issuance failed: {message}")));
+        }
+        let validity = json::as_double(request.validity_seconds);
+        IntentToken::from_answer(&answer, request.plan, request.policy.cloned(), validity, now())
+    }
+
+    /// Puts a plan that grew under the token at hand.
+    pub(crate) async fn reanchor(&self, token: &IntentToken, plan: &Value, reason: &str) -> Result<Value> {
+        let plan_id = token.plan_id().map(str::to_owned);
+        let mut body = ObjectWriter::new();
+        body.value("newPlan", plan)
+            .value("reason", reason)
+            .value("planId", &plan_id)
+            .value("intentReference", &Value::Null);
+        let response = Call::post(self.backend_url("/iap/trust/reanchor", &[]), body.finish())
+            .limit(10)
+            .without_api_key()
+            .retried()
+            .send(self)
+            .await?;
+        let answer = response.json();
+        if response.is_success() {
+            return answer.map_err(|error| Error::Service {
+                message: format!("the reanchor answer is not JSON: {error}"),
+                status_code: Some(response.status()),
+            });
+        }
+        let reason = answer.ok().and_then(|answer| string_member(&answer, "reason").map(str::to_owned));
+        let said = reason.clone().unwrap_or_else(|| response.text().into_owned());
+        let named = plan_id.as_deref().unwrap_or("None");
+        Err(Error::IntentReanchor {
+            message: format!("Reanchor failed for plan {named}: {said}"),
+            status_code: Some(response.status()),
+            reason,
+            plan_id,
+        })
+    }
+
+    /// Fetches the IAP's public key where there is none yet. A failure is logged; the next plan tries again.
+    pub(crate) async fn ensure_iap_key(&self) {
+        if self.0.keys.key.load().is_some() {
+            return;
+        }
+        match self.fetch_iap_key().await {
+            Ok(key) => self.0.keys.key.store(Some(Arc::new(key))),
+            Err(error) => warning!("the IAP public key could not be fetched: {error}"),
+        }
+    }
+
+    async fn fetch_iap_key(&self) -> Result<PublicKey> {
+        let response = Call::get(self.backend_url("/iap/public-key", &[])).limit(10).without_api_key().send(self).await?;
+        let unusable = || Error::Service {
+            message: format!("the IAP public key is not an Ed25519 key (HTTP {})", response.status()),
+            status_code: Some(response.status()),
+        };
+        if !response.is_success() {
+            return Err(unusable());
+        }
+        let answer = response.json().unwrap_or_else(|_| Value::from(response.text().as_ref()));
+        key_in(&answer).ok_or_else(unusable)
+    }
+
+    /// Verifies a token against the key at hand.
+    pub(crate) fn token_standing(&self, token: &IntentToken) -> TokenStanding {
+        let key = self.0.keys.key.load();
+        let Some(key) = key.as_ref() else { return TokenStanding::Unknown };
+        match token.jwt_token.as_deref().map(|jwt| verify_jwt(jwt, key)) {
+            Some(Ok(claims)) => TokenStanding::Signed(claims),
+            Some(Err(_)) | None => TokenStanding::Unsigned,
+        }
+    }
+}
+
+/// The key in the IAP's answer: the answer itself, or one of its members.
+fn key_in(answer: &Value) -> Option<PublicKey> {
+    let is_jwk = string_member(answer, "kty") == Some("OKP");
+    let names = ["public_key", "publicKey", "pem", "key", "jwk"];
+    let member = names.iter().filter(|_| !is_jwk).find_map(|name| answer.get(name).filter(|value| is_truthy(value)));
+    PublicKey::from_json(member.unwrap_or(answer))
+}
+
+/// Why no token was issued, by what the service said.
+fn refused(response: &Response) -> Error {
+    let answer = response.json().unwrap_or_else(|_| json::json!({ "message": response.text() }));
+    let validation = answer.get("policy_validation").filter(|validation| validation.is_object());
+    let listed = |key: &str| {
+        let list = validation.and_then(|validation| validation.get(key)).and_then(Value::as_array);
+        list.filter(|list| !list.is_empty())
+    };
+    let message = string_member(&answer, "message");
+    if response.status() != 403 && listed("denied_tools").is_none() {
+        return invalid_token(format!("Token issuance failed: {}", message.unwrap_or("None")));
+    }
+    let denied = listed("denied_reasons").map(|reasons| {
+        let reasons: Vec<&str> = reasons.iter().filter_map(Value::as_str).collect();
+        reasons.join("; ")
+    });
+    let reason = denied.unwrap_or_else(|| message.unwrap_or("Blocked by policy").to_owned());
+    Error::PolicyBlocked(Box::new(PolicyRefusal {
+        message: format!("Policy blocked intent token issuance: {reason}"),
+        enforcement_action: validation
+            .and_then(|validation| string_member(validation, "default_enforcement_action"))
+            .map(str::to_owned),
+        reason: Some(reason),
+        metadata: validation.cloned(),
+        ..PolicyRefusal::default()
+    }))
+}
+
+fn invalid_token(message: String) -> Error {
+    Error::InvalidToken { message, token_id: None }
+}
+
+fn failed(error: &json::ParseError) -> Error {
+    invalid_token(format!("Failed to get intent token: {error}"))
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

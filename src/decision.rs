@@ -1,0 +1,156 @@
+//! Decisions: what a check answers.
+
+use serde_json::Value;
+
+use crate::json::ObjectWriter;
+pub use crate::policy::Verdict;
+
+/// Whose fault a refusal is, so that an outage never looks like a strict policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A rule, a default, or an inactive agent.
+    Policy,
+    /// The tool is not in the plan, is ambiguous, or there is no plan yet.
+    Plan,
+    /// The intent token expired, was forged or revoked, or is another plan's.
+    Token,
+    /// A human has to approve first.
+    Approval,
+    /// No answer, or none that decides.
+    Unavailable,
+    /// The policy bundle was not confirmed for too long.
+    Stale,
+    /// The program or the agent is set up wrongly.
+    Config,
+    /// An answer or a policy that cannot be read or contradicts itself.
+    Invalid,
+}
+
+impl Cause {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Plan => "plan",
+            Self::Token => "token",
+            Self::Approval => "approval",
+            Self::Unavailable => "unavailable",
+            Self::Stale => "stale",
+            Self::Config => "config",
+            Self::Invalid => "invalid",
+        }
+    }
+
+    /// What a language model may be told as the tool's result: what happened, whether trying again can help, and what
+    /// to do instead.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Policy => "was refused by policy. Trying again will not help. Do not call it again; choose another \
+                             way or stop and tell the user.",
+            Self::Plan => "was refused because it is not part of the declared plan. Trying again will not help. \
+                           Replan with this tool declared, or use a tool that the plan has.",
+            Self::Token => "was refused because the plan's authorization is no longer valid. Trying again will not \
+                            help until the plan is started anew.",
+            Self::Approval => "needs a person's approval first. Wait for the approval, then call it again; do not \
+                               work around it.",
+            Self::Unavailable => "could not be checked because the policy service is unavailable, so it was not run. \
+                                  Trying again later may help.",
+            Self::Stale => "could not be checked because the policy is out of date, so it was not run. Trying again \
+                            later may help.",
+            Self::Config => "was refused because this agent is not set up correctly. Trying again will not help. \
+                             Stop and tell the user.",
+            Self::Invalid => "could not be checked because the policy or its answer is not valid, so it was not run. \
+                              Trying again will not help. Stop and tell the user.",
+        }
+    }
+}
+
+/// What a check decided, with the official SDK's fields and a cause.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    pub verdict: Verdict,
+    pub reason: Option<String>,
+    pub cause: Option<Cause>,
+    pub delegation_id: Option<String>,
+    pub policy: PolicyIdentity,
+    pub obligations: Vec<Value>,
+}
+
+/// Which policy and rule a decision came from, as far as the decider said so.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PolicyIdentity {
+    pub name: Option<String>,
+    pub id: Option<String>,
+    pub version: Option<String>,
+    pub rule_id: Option<String>,
+}
+
+impl Decision {
+    pub fn allow(reason: Option<String>) -> Self {
+        Self {
+            verdict: Verdict::Allow,
+            reason,
+            cause: None,
+            delegation_id: None,
+            policy: PolicyIdentity::default(),
+            obligations: Vec::new(),
+        }
+    }
+
+    pub fn block(cause: Cause, reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Block, cause: Some(cause), ..Self::allow(Some(reason.into())) }
+    }
+
+    pub fn is_allowed(&self) -> bool {
+        self.verdict == Verdict::Allow
+    }
+
+    /// The decision as JSON. `tool` is the name that the caller asked about; `for_model` speaks of it.
+    pub fn to_json(&self, tool: &str) -> String {
+        let mut object = ObjectWriter::new();
+        object
+            .value("allowed", &self.is_allowed())
+            .value("action", self.verdict.as_str())
+            .value("reason", &self.reason)
+            .value("delegation_id", &self.delegation_id)
+            .value("matched_policy", &self.policy.name)
+            .value("policy_id", &self.policy.id)
+            .value("policy_version", &self.policy.version)
+            .value("rule_id", &self.policy.rule_id)
+            .value("obligations", &self.obligations)
+            .value("cause", &self.cause.map(Cause::as_str))
+            .value("for_model", &self.cause.map(|cause| format!("The call to {tool} {}", cause.advice())));
+        object.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn every_field_is_there_even_when_empty() {
+        let decision = json::parse(&Decision::allow(None).to_json("pay")).unwrap();
+        assert_eq!(
+            decision,
+            json::json!({
+                "allowed": true, "action": "allow", "reason": null, "delegation_id": null, "matched_policy": null,
+                "policy_id": null, "policy_version": null, "rule_id": null, "obligations": [], "cause": null,
+                "for_model": null,
+            })
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_whose_fault_it_is() {
+        let text = Decision::block(Cause::Plan, "tool-not-in-plan").to_json("a\"b");
+        let decision = json::parse(&text).unwrap();
+        assert_eq!(decision["cause"], "plan");
+        assert!(decision["for_model"].as_str().unwrap().starts_with("The call to a\"b was refused"));
+    }
+
+    #[test]
+    fn the_strictest_is_the_greatest() {
+        assert_eq!([Verdict::Hold, Verdict::Block, Verdict::Allow].into_iter().max(), Some(Verdict::Block));
+    }
+}

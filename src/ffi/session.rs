@@ -1,0 +1,228 @@
+//! Sessions.
+
+use std::ffi::c_char;
+
+use super::client::{null, object};
+use super::guard::{Out, free, json_out, on};
+use super::handles::handle;
+use super::status::armoriq_status;
+use super::text::Text;
+use crate::config::{CheckOptions, ReportOptions};
+use crate::decision::Verdict;
+use crate::session::{ApprovalOptions, Session};
+
+/// A session. Thread-safe; free it with `armoriq_session_free`.
+///
+/// @section Session
+/// One turn of an agent: it declares the tool calls that it plans, gets a signed intent token for them, and asks
+/// before each call. Start one per turn; a check of it takes no lock and may be made from any thread.
+pub struct armoriq_session {
+    _opaque: [u8; 0],
+}
+
+handle!(Session, armoriq_session);
+
+/// What a check decided: `ARMORIQ_BLOCK`, `ARMORIQ_ALLOW` or `ARMORIQ_HOLD`. Make the call only on `ARMORIQ_ALLOW`;
+/// treat a value that you do not know as a block. Zeroed memory blocks.
+pub type armoriq_verdict = i32;
+
+/// The call must not be made.
+pub const ARMORIQ_BLOCK: armoriq_verdict = 0;
+/// The call may be made.
+pub const ARMORIQ_ALLOW: armoriq_verdict = 1;
+/// The call must not be made before a person approved it; see `armoriq_session_await_approval`.
+pub const ARMORIQ_HOLD: armoriq_verdict = 2;
+
+/// Declares the tool calls of this turn and gets an intent token for them.
+///
+/// `tool_calls`: a JSON list, not empty. Each entry is `{"name": "server__tool", "args": {...}}` or
+/// `{"action": "tool", "mcp": "server", "params": {...}}`; an `id` is accepted. `goal`: text, may be NULL.
+/// `json`: the intent token as a JSON object, or the error object. Only tools of the plan pass a check.
+///
+/// A plan that grew is put under the token at hand; one that did not change costs nothing; an expired token is
+/// replaced. On failure the plan that was in force stays in force. Blocks on the network, with retries. Thread-safe.
+///
+/// # Errors
+/// `ARMORIQ_ERR_INVALID_ARGUMENT` (bad JSON, no tool calls, a malformed name), `ARMORIQ_ERR_POLICY_BLOCKED`,
+/// `ARMORIQ_ERR_INVALID_TOKEN`, `ARMORIQ_ERR_INTENT_REANCHOR`, `ARMORIQ_ERR_SERVICE`, `ARMORIQ_ERR_TIMEOUT`,
+/// `ARMORIQ_ERR_CLOSED`.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_session_start_plan(
+    session: *mut armoriq_session,
+    tool_calls: *const c_char,
+    goal: *const c_char,
+    json: *mut *mut c_char,
+) -> armoriq_status {
+    // SAFETY: the header demands NUL-terminated text and writable out parameters.
+    let (tool_calls, goal, json) = unsafe { (Text::new(tool_calls), Text::new(goal), json_out(json)) };
+    on(session, json, |session: &Session| {
+        let token = session.start_plan(tool_calls.required("tool_calls")?, goal.optional("goal")?)?;
+        Ok(token.to_string())
+    })
+}
+
+/// Asks whether a call may be made.
+///
+/// `tool`: the tool's name as the language model wrote it. `args`: its arguments, a JSON object, or NULL for none;
+/// they are forwarded byte for byte. `options`: a JSON object, or NULL: `user_email` (whose call it is, if not the
+/// session's user's), `timeout_ms` (for all that the check does), `traceparent`.
+///
+/// `verdict`: `ARMORIQ_ALLOW` only when the call was clearly allowed; may be NULL. `json`: the decision, or the error
+/// object; may be NULL. **Every decision is `ARMORIQ_OK`, the blocking ones included**: an outage, a timeout or an
+/// answer that makes no sense is a block. On any other status the verdict is `ARMORIQ_BLOCK`.
+///
+/// The decision: `allowed`, `action` ("allow", "block", "hold"), `reason`, `delegation_id`, `matched_policy`,
+/// `policy_id`, `policy_version`, `rule_id`, `obligations`, and
+///
+/// - `cause`: whose fault a refusal is; null when allowed. "policy" (a rule), "plan" (not planned), "token" (expired
+///   or forged), "approval" (a person must approve), "unavailable" (the service), "stale" (the policy is too old),
+///   "config" (the set-up), "invalid" (an answer or a policy that makes no sense).
+/// - `for_model`: a text that a program may give its language model as the tool's result; null when allowed.
+///
+/// In local mode it decides in this process and does not block; in the other modes it asks the service, for 10 s at
+/// the most. Thread-safe.
+///
+/// # Errors
+/// `ARMORIQ_ERR_INVALID_ARGUMENT` (bad JSON, arguments that are no object, an unknown option),
+/// `ARMORIQ_ERR_INVALID_HANDLE`, `ARMORIQ_ERR_CLOSED`, `ARMORIQ_ERR_INTERNAL`.
+///
+/// ```c
+/// armoriq_verdict verdict;
+/// char *decision;
+/// if (armoriq_session_check(session, "bank__pay", "{\"amount\": 20}", NULL, &verdict, &decision) == ARMORIQ_OK
+///     && verdict == ARMORIQ_ALLOW)
+///     pay(20);
+/// armoriq_string_free(decision);
+/// ```
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_session_check(
+    session: *mut armoriq_session,
+    tool: *const c_char,
+    args: *const c_char,
+    options: *const c_char,
+    verdict: *mut armoriq_verdict,
+    json: *mut *mut c_char,
+) -> armoriq_status {
+    // SAFETY: the header demands NUL-terminated text and writable out parameters.
+    let (tool, args, options) = unsafe { (Text::new(tool), Text::new(args), Text::new(options)) };
+    // SAFETY: the same.
+    let (mut verdict, json) = unsafe { (Out::new(verdict, ARMORIQ_BLOCK), json_out(json)) };
+    on(session, json, |session: &Session| {
+        let tool = tool.required("tool")?;
+        let options = CheckOptions::from_json(&object("options", options)?)?;
+        let decision = session.check(tool, args.json_or_empty("args")?, &options)?;
+        let text = decision.to_json(tool);
+        verdict.set(number_of(decision.verdict));
+        Ok(text)
+    })
+}
+
+/// Reports what became of a call, for the audit trail.
+///
+/// `tool`, `args`: as in the check. `result`: the tool's result as JSON, may be NULL. Neither arguments nor results
+/// are sent. `options`: a JSON object, or NULL, with the official SDK's ReportOptions by their names: `status`
+/// ("success", "failed", "error"), `error_message`, `duration_ms`, `is_delegated`, `delegated_by`, `delegated_to` and
+/// the others. `json`: `{"delivered": true}`, or `{"delivered": false, "reason": ...}` when the service did not take
+/// it, or the error object. Blocks for 5 s at the most. Thread-safe.
+///
+/// # Errors
+/// `ARMORIQ_ERR_INVALID_ARGUMENT`, `ARMORIQ_ERR_CLOSED`.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_session_report(
+    session: *mut armoriq_session,
+    tool: *const c_char,
+    args: *const c_char,
+    result: *const c_char,
+    options: *const c_char,
+    json: *mut *mut c_char,
+) -> armoriq_status {
+    // SAFETY: the header demands NUL-terminated text and writable out parameters.
+    let (tool, args, result) = unsafe { (Text::new(tool), Text::new(args), Text::new(result)) };
+    // SAFETY: the same.
+    let (options, json) = unsafe { (Text::new(options), json_out(json)) };
+    on(session, json, |session: &Session| {
+        let options = ReportOptions::from_json(&object("options", options)?)?;
+        let (args, result) = (args.json_or_empty("args")?, result.optional("result")?);
+        session.report(tool.required("tool")?, args, result, &options).map(|report| report.to_string())
+    })
+}
+
+/// Waits for a person's approval of a held call. An approval that was given is marked as used: it counts once.
+///
+/// `delegation_id`: from the decision. `options`: a JSON object, or NULL: `timeout_ms` (300000), `interval_ms` (5000,
+/// how often to look), `user_email`. `json`: `{"status": "approved" | "rejected" | "expired" | "timeout"}`, or the
+/// error object. Make the call only on "approved". Looks at once, then blocks for up to `timeout_ms`. Thread-safe.
+///
+/// # Errors
+/// `ARMORIQ_ERR_INVALID_ARGUMENT`, `ARMORIQ_ERR_DELEGATION` (the service refused, or the approval was used before),
+/// `ARMORIQ_ERR_SERVICE`, `ARMORIQ_ERR_TIMEOUT`, `ARMORIQ_ERR_CLOSED`.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_session_await_approval(
+    session: *mut armoriq_session,
+    delegation_id: *const c_char,
+    options: *const c_char,
+    json: *mut *mut c_char,
+) -> armoriq_status {
+    // SAFETY: the header demands NUL-terminated text and writable out parameters.
+    let (delegation_id, options, json) = unsafe { (Text::new(delegation_id), Text::new(options), json_out(json)) };
+    on(session, json, |session: &Session| {
+        let options = ApprovalOptions::from_json(&object("options", options)?)?;
+        let status = session.await_approval(delegation_id.required("delegation_id")?, &options)?;
+        Ok(status.to_string())
+    })
+}
+
+/// Forgets the plan and its token; the session can start a new plan. `json`: JSON `null`. Never blocks. Thread-safe.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_session_reset(session: *mut armoriq_session, json: *mut *mut c_char) -> armoriq_status {
+    // SAFETY: the header demands writable out parameters.
+    let json = unsafe { json_out(json) };
+    on(session, json, |session: &Session| {
+        session.reset();
+        Ok(null())
+    })
+}
+
+/// Tells where the session stands: `session_id`, `mode`, `user_email`, `last_plan_start` ("minted", "reanchored",
+/// "unchanged"), `current_token`; each null when there is none. The token is a secret: do not log it. Never blocks.
+/// Thread-safe.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_session_info(session: *mut armoriq_session, json: *mut *mut c_char) -> armoriq_status {
+    // SAFETY: the header demands writable out parameters.
+    let json = unsafe { json_out(json) };
+    on(session, json, |session: &Session| Ok(session.info().to_string()))
+}
+
+/// Frees a session. NULL and a handle that was freed before are no-ops. Calls that run on other threads end normally.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub extern "C" fn armoriq_session_free(session: *mut armoriq_session) {
+    free::<Session>(session);
+}
+
+fn number_of(verdict: Verdict) -> armoriq_verdict {
+    match verdict {
+        Verdict::Block => ARMORIQ_BLOCK,
+        Verdict::Allow => ARMORIQ_ALLOW,
+        Verdict::Hold => ARMORIQ_HOLD,
+    }
+}

@@ -1,0 +1,90 @@
+//! What must not be shared with a child that `fork()` made.
+//!
+//! A child has the parent's memory but only the thread that forked: a runtime's threads are gone, a lock may be held by
+//! a thread that is not there to release it, and sockets belong to the parent. So each process makes such things anew,
+//! on first use, and leaves the parent's as they are: dropping them could wait for a thread, or end a connection, that
+//! is not the child's.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use once_cell::sync::OnceCell;
+
+/// A value that each process makes for itself.
+pub(crate) struct PerProcess<T> {
+    current: ArcSwap<Slot<T>>,
+}
+
+struct Slot<T> {
+    process: u32,
+    value: OnceCell<Arc<T>>,
+}
+
+impl<T> PerProcess<T> {
+    pub(crate) fn new() -> Self {
+        Self { current: ArcSwap::new(Slot::of_this_process()) }
+    }
+
+    /// The value of this process, made now where there is none yet. Threads that ask at once wait for one of them.
+    pub(crate) fn get_or_try_init<E>(&self, init: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        let slot = self.slot();
+        slot.value.get_or_try_init(|| init().map(Arc::new)).cloned()
+    }
+
+    fn slot(&self) -> Arc<Slot<T>> {
+        let current = self.current.load_full();
+        if current.process == std::process::id() {
+            return current;
+        }
+        let own = Slot::of_this_process();
+        let previous = self.current.compare_and_swap(&current, own.clone());
+        if !Arc::ptr_eq(&previous, &current) {
+            return arc_swap::Guard::into_inner(previous);
+        }
+        // The parent's: never dropped here.
+        std::mem::forget(current);
+        own
+    }
+}
+
+impl<T: Default> PerProcess<T> {
+    pub(crate) fn get(&self) -> Arc<T> {
+        let value: Result<_, std::convert::Infallible> = self.get_or_try_init(|| Ok(T::default()));
+        value.unwrap_or_else(|never| match never {})
+    }
+}
+
+impl<T> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Slot<T> {
+    fn of_this_process() -> Arc<Self> {
+        Arc::new(Self { process: std::process::id(), value: OnceCell::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_made_once() {
+        let value = PerProcess::<u32>::new();
+        assert_eq!(*value.get_or_try_init(|| Err("no")).unwrap_err(), *"no");
+        assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(1)).unwrap(), 1);
+        assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 1);
+    }
+
+    #[test]
+    fn is_made_anew_in_another_process() {
+        let value = PerProcess::<u32>::new();
+        let parents = Arc::new(Slot { process: std::process::id().wrapping_add(1), value: OnceCell::new() });
+        parents.value.set(Arc::new(1)).unwrap();
+        value.current.store(parents.clone());
+        assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 2);
+        assert!(Arc::strong_count(&parents) > 1, "the parent's value was let go of");
+    }
+}

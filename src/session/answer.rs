@@ -1,0 +1,196 @@
+//! Reads the service's answer to a check. The verdict is allow only where the answer clearly says so.
+
+use serde_json::Value;
+
+use crate::decision::{Cause, Decision, PolicyIdentity, Verdict};
+use crate::json::{self, string_member};
+
+/// Turns an answer of the backend or the proxy into a decision.
+///
+/// A block or a hold is believed at any status; an allow only with a 2xx. Where the parts of the answer disagree, the
+/// strictest wins.
+pub fn read(status: u16, body: &[u8]) -> Decision {
+    match json::parse_bytes(body) {
+        Ok(Value::Object(members)) => decide(status, &Value::Object(members)),
+        Ok(Value::Null) => Decision { reason: None, ..Decision::block(no_decision(status), "") },
+        Ok(_) => unreadable(status, "the answer is not a JSON object"),
+        Err(error) => unreadable(status, &error.to_string()),
+    }
+}
+
+fn unreadable(status: u16, what: &str) -> Decision {
+    Decision::block(no_decision(status), format!("enforce-unavailable: HTTP {status}: {what}"))
+}
+
+fn decide(status: u16, answer: &Value) -> Decision {
+    let policy = policy_identity(answer);
+    let said = match said(answer) {
+        Ok(said) => said,
+        Err(odd) => return Decision { policy, ..Decision::block(Cause::Invalid, format!("enforce-invalid: {odd}")) },
+    };
+    let reason = string_member(answer, "reason").or_else(|| string_member(answer, "message")).map(str::to_owned);
+    let obligations = answer.get("obligations").and_then(Value::as_array).cloned().unwrap_or_default();
+    let decision = Decision { reason, policy, obligations, ..Decision::allow(None) };
+    match said {
+        Some(Verdict::Allow) if is_success(status) => decision,
+        Some(Verdict::Allow) => Decision {
+            policy: decision.policy,
+            ..Decision::block(no_decision(status), format!("enforce-invalid: an allow with HTTP {status}"))
+        },
+        Some(Verdict::Hold) => Decision { verdict: Verdict::Hold, cause: Some(Cause::Approval), ..decision },
+        Some(Verdict::Block) => Decision { verdict: Verdict::Block, cause: Some(Cause::Policy), ..decision },
+        None => {
+            let cause = if matched_policy(answer).is_some() { Cause::Policy } else { no_decision(status) };
+            let rejected = || (!is_success(status)).then(|| format!("enforce-rejected: HTTP {status}"));
+            let reason = decision.reason.clone().or_else(rejected);
+            Decision { verdict: Verdict::Block, cause: Some(cause), reason, ..decision }
+        }
+    }
+}
+
+/// What the answer's parts say together: the strictest of them, none where nothing decides, or what is odd about it.
+fn said(answer: &Value) -> Result<Option<Verdict>, String> {
+    let mut named = None;
+    let envelope = answer.get("enforcement").and_then(|envelope| envelope.get("action"));
+    let places = [("enforcementAction", answer.get("enforcementAction")), ("action", answer.get("action"))];
+    for (name, action) in places.into_iter().chain([("enforcement.action", envelope)]) {
+        let Some(action) = action.filter(|action| !action.is_null()) else { continue };
+        let verdict = action.as_str().and_then(Verdict::from_name);
+        named = named.max(Some(verdict.ok_or_else(|| format!("{name} is {}", shortened(action)))?));
+    }
+    match (answer.get("allowed"), named) {
+        (Some(Value::Bool(true)), named) => Ok(Some(named.unwrap_or(Verdict::Allow))),
+        (Some(Value::Bool(false)), Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is false")),
+        (Some(Value::Bool(false)), named) => Ok(Some(named.unwrap_or(Verdict::Block))),
+        (_, Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is not true")),
+        (_, named) => Ok(named),
+    }
+}
+
+fn shortened(value: &Value) -> String {
+    value.to_string().chars().take(64).collect()
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// Whose fault it is that an answer of this status decides nothing.
+fn no_decision(status: u16) -> Cause {
+    match status {
+        300..=399 | 402 | 408 | 429 | 500.. => Cause::Unavailable,
+        401 | 403 => Cause::Config,
+        _ => Cause::Invalid,
+    }
+}
+
+fn matched_policy(answer: &Value) -> Option<&Value> {
+    ["matchedPolicy", "matched_policy"].iter().find_map(|key| answer.get(key)).filter(|matched| !matched.is_null())
+}
+
+/// The matched policy's members are searched first, then the answer's own; the first text wins.
+fn policy_identity(answer: &Value) -> PolicyIdentity {
+    let matched = matched_policy(answer);
+    let records: Vec<&Value> = matched.into_iter().filter(|matched| matched.is_object()).chain([answer]).collect();
+    let first = |keys: &[&str]| {
+        let found = records.iter().find_map(|record| keys.iter().find_map(|key| string_member(record, key)));
+        found.map(str::to_owned)
+    };
+    let rule = records.iter().find_map(|record| record.get("matchedRule").filter(|rule| rule.is_object()));
+    PolicyIdentity {
+        name: first(&["name", "policyName", "matchedPolicyName"])
+            .or_else(|| matched.and_then(Value::as_str).map(str::to_owned)),
+        id: first(&["policyId", "policy_id", "id", "matchedPolicyId"]),
+        version: first(&["version", "policyVersion", "policy_version", "matchedPolicyVersion"]),
+        rule_id: first(&["ruleId", "rule_id", "matchedRuleId", "matched_rule_id"]).or_else(|| {
+            rule.and_then(|rule| string_member(rule, "id").or_else(|| string_member(rule, "ruleId"))).map(str::to_owned)
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision(status: u16, body: &str) -> (&'static str, Option<&'static str>, Option<String>) {
+        let decision = read(status, body.as_bytes());
+        (decision.verdict.as_str(), decision.cause.map(Cause::as_str), decision.reason)
+    }
+
+    #[test]
+    fn allows_only_what_was_clearly_allowed() {
+        for body in [r#"{"allowed":true}"#, r#"{"allowed":true,"enforcementAction":"allow","action":null}"#] {
+            assert_eq!(decision(200, body), ("allow", None, None), "{body}");
+            assert_eq!(decision(201, body).0, "allow");
+        }
+        for body in [
+            r#"{"allowed":"true"}"#,
+            r#"{"allowed":1}"#,
+            r#"{"enforcementAction":"allow"}"#,
+            r#"{"allowed":true,"enforcementAction":"Allow"}"#,
+            r#"{"allowed":true,"action":"permit"}"#,
+            r#"{"allowed":true,"action":true}"#,
+            r#"{"allowed":true,"enforcement":{"action":"block"}}"#,
+            r#"{"allowed":true,"allowed":true}"#,
+            r#"{"allowed":true} x"#,
+            r#"[{"allowed":true}]"#,
+            r#""allow""#,
+            "true",
+            "null",
+            "{}",
+            "",
+            "<html>",
+        ] {
+            assert_eq!(decision(200, body).0, "block", "{body}");
+        }
+        for status in [100, 199, 300, 302, 400, 401, 403, 404, 429, 500, 503] {
+            assert_eq!(decision(status, r#"{"allowed":true}"#).0, "block", "{status}");
+        }
+    }
+
+    #[test]
+    fn the_strictest_part_wins() {
+        assert_eq!(decision(200, r#"{"allowed":true,"enforcementAction":"hold"}"#).0, "hold");
+        assert_eq!(decision(200, r#"{"allowed":true,"enforcementAction":"allow","action":"block"}"#).0, "block");
+        assert_eq!(decision(200, r#"{"allowed":false,"enforcementAction":"hold","action":"block"}"#).0, "block");
+        assert_eq!(decision(500, r#"{"action":"hold"}"#).0, "hold");
+        assert_eq!(decision(403, r#"{"allowed":false}"#), ("block", Some("policy"), None));
+    }
+
+    #[test]
+    fn a_contradiction_says_what_was_odd() {
+        for (body, reason) in [
+            (r#"{"allowed":false,"action":"allow"}"#, "enforce-invalid: the action is allow but allowed is false"),
+            (r#"{"allowed":true,"action":"maybe"}"#, "enforce-invalid: action is \"maybe\""),
+            (r#"{"action":"allow"}"#, "enforce-invalid: the action is allow but allowed is not true"),
+        ] {
+            assert_eq!(decision(200, body), ("block", Some("invalid"), Some(reason.to_owned())));
+        }
+        let reason = Some("enforce-invalid: an allow with HTTP 500".to_owned());
+        assert_eq!(decision(500, r#"{"allowed":true,"reason":"fine"}"#), ("block", Some("unavailable"), reason));
+    }
+
+    #[test]
+    fn an_outage_does_not_look_like_a_policy() {
+        for status in [302, 402, 408, 429, 500, 503, 599] {
+            assert_eq!(decision(status, r#"{"message":"boom"}"#), ("block", Some("unavailable"), Some("boom".to_owned())));
+            assert_eq!(decision(status, "<html>").1, Some("unavailable"));
+        }
+        for status in [401, 403] {
+            assert_eq!(decision(status, r#"{"message":"bad key"}"#).1, Some("config"));
+        }
+        assert_eq!(decision(403, r#"{"matchedPolicy":{"name":"P"}}"#).1, Some("policy"));
+        assert_eq!(decision(403, "{}").2, Some("enforce-rejected: HTTP 403".to_owned()));
+        assert_eq!(decision(404, "{}").1, Some("invalid"));
+        assert_eq!(decision(200, "not json").1, Some("invalid"));
+    }
+
+    #[test]
+    fn finds_the_policy_wherever_it_is_named() {
+        let policy = |body: &str| read(200, body.as_bytes()).policy;
+        let full = policy(r#"{"matchedPolicy":{"name":"P","id":"1","version":"3","matchedRule":{"id":"r"}},"policyId":"top"}"#);
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(full, PolicyIdentity { name: text("P"), id: text("1"), version: text("3"), rule_id: text("r") });
+        assert_eq!(policy(r#"{"matched_policy":"P","ruleId":"r"}"#).name, text("P"));
+    }
+}

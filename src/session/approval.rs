@@ -1,0 +1,83 @@
+//! Waiting for a human's approval.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::Session;
+use crate::client::DelegationStatus;
+use crate::config::Reader;
+use crate::{Error, Result};
+
+/// The longest wait between two looks once the service asked for fewer of them.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long to wait for an approval, and how often to look.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApprovalOptions {
+    pub timeout: Duration,
+    pub interval: Duration,
+    pub user_email: Option<String>,
+}
+
+impl ApprovalOptions {
+    pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
+        Reader::read(members, |reader| {
+            Ok(Self {
+                timeout: reader.milliseconds("timeout_ms")?.unwrap_or(Duration::from_secs(300)),
+                interval: reader.milliseconds("interval_ms")?.unwrap_or(Duration::from_secs(5)),
+                user_email: reader.string("user_email")?,
+            })
+        })
+    }
+}
+
+impl Session {
+    /// Waits until the approval was given, refused or expired, or the time is over. An approval that was given is
+    /// marked as used, so that it counts once.
+    pub fn await_approval(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<Value> {
+        if delegation_id.is_empty() {
+            return Err(Error::invalid_argument("delegation_id is empty"));
+        }
+        let status = self.client().run(self.approval(delegation_id, options))?;
+        Ok(json!({ "status": status }))
+    }
+
+    async fn approval(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<&'static str> {
+        let deadline = Instant::now().checked_add(options.timeout);
+        let mut interval = options.interval.max(SHORTEST_INTERVAL);
+        loop {
+            match self.client().delegation_status(delegation_id, deadline).await {
+                Ok(DelegationStatus::Approved) => {
+                    return self.spend_approval(delegation_id, options).await.map(|()| "approved");
+                }
+                Ok(DelegationStatus::Rejected) => return Ok("rejected"),
+                Ok(DelegationStatus::Expired) => return Ok("expired"),
+                Ok(DelegationStatus::Pending) => {}
+                Err(Error::Delegation { status_code: Some(429 | 502 | 503 | 504), .. }) => {
+                    interval = interval.saturating_mul(2).min(LONGEST_INTERVAL);
+                }
+                Err(Error::Timeout(_)) if is_over(deadline) => return Ok("timeout"),
+                Err(error) => return Err(error),
+            }
+            if is_over(deadline) {
+                return Ok("timeout");
+            }
+            let left = deadline.map_or(interval, |deadline| deadline.saturating_duration_since(Instant::now()));
+            tokio::time::sleep(interval.min(left)).await;
+        }
+    }
+
+    async fn spend_approval(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<()> {
+        let email = self.approver_visible_email(options.user_email.as_deref());
+        let email = email.ok_or_else(|| Error::invalid_argument("user_email is missing: the session has no user"))?;
+        let plan = self.0.plan.load_full();
+        let plan_id = plan.as_ref().and_then(|plan| plan.token.plan_id());
+        self.client().mark_executed(email, delegation_id, plan_id, None).await
+    }
+}
+
+fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+}

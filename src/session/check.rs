@@ -1,0 +1,142 @@
+//! Checks: may this call go ahead?
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::plan::PlanState;
+use super::{Session, answer};
+use crate::client::Call;
+use crate::config::{CheckOptions, SessionMode};
+use crate::decision::{Cause, Decision, Verdict};
+use crate::error::Result;
+use crate::json::{self, ObjectWriter};
+use crate::plan::Resolution;
+use crate::{Error, json::ParseError};
+
+/// The tool inventory's hash while nothing has been declared.
+const EMPTY_INVENTORY: &str = "v1:sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// A call's arguments: as the caller wrote them, for forwarding, and read, for deciding.
+pub(crate) struct Arguments<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) value: Value,
+}
+
+impl<'a> Arguments<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self> {
+        let members = json::parse_object(text).map_err(|error: ParseError| Error::InvalidArgument(format!("args: {error}")))?;
+        Ok(Self { text: text.trim_ascii(), value: Value::Object(members) })
+    }
+}
+
+/// A call that the plan has: on which server, and which tool of it.
+pub(super) struct PlannedCall<'a> {
+    /// The tool's name exactly as the caller gave it.
+    pub(super) name: &'a str,
+    pub(super) server: &'a str,
+    pub(super) action: &'a str,
+    /// Whether the name itself said which server.
+    pub(super) qualified: bool,
+    pub(super) user_email: Option<&'a str>,
+}
+
+impl Session {
+    /// Decides one call. Every decision is `Ok`, the blocking ones included.
+    pub fn check(&self, tool: &str, args: &str, options: &CheckOptions) -> Result<Decision> {
+        self.client().open()?;
+        let arguments = Arguments::parse(args)?;
+        let plan = self.0.plan.load();
+        let Some(plan) = plan.as_ref() else {
+            return Ok(Decision::block(Cause::Plan, "No intent token — call start_plan() first"));
+        };
+        if self.mode() == SessionMode::Local
+            && let Some(refusal) = plan.token_refusal()
+        {
+            return Ok(refusal);
+        }
+        let call = match self.planned(plan, tool, options) {
+            Ok(call) => call,
+            Err(refusal) => return Ok(refusal),
+        };
+        match self.mode() {
+            SessionMode::Local => Ok(self.decide_locally(&call, &arguments)),
+            SessionMode::Sdk | SessionMode::Proxy => self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout)),
+        }
+    }
+
+    /// Looks the name up in the plan. Names come from language models: one that resolves to nothing is a decision.
+    fn planned<'a>(
+        &'a self,
+        plan: &'a PlanState,
+        tool: &'a str,
+        options: &'a CheckOptions,
+    ) -> Result<PlannedCall<'a>, Decision> {
+        match plan.plan.resolve(tool) {
+            Resolution::Planned { server, action, qualified } => Ok(PlannedCall {
+                name: tool,
+                server,
+                action,
+                qualified,
+                user_email: self.email_of(options.user_email.as_deref()),
+            }),
+            resolution @ (Resolution::NotInPlan | Resolution::Ambiguous { .. }) => {
+                Err(Decision::block(Cause::Plan, resolution.refusal(tool).unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Asks the service, and goes through the approval of a hold.
+    async fn ask(
+        &self,
+        plan: Arc<PlanState>,
+        call: PlannedCall<'_>,
+        arguments: &Arguments<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<Decision> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let body = self.enforce_body(&plan, &call, arguments);
+        let sent = Call::post(self.client().backend_url("/iap/sdk/enforce", &[]), body)
+            .limit(10)
+            .deadline(deadline)
+            .send(self.client())
+            .await;
+        let decision = match sent {
+            Ok(response) if is_revoked(&response) => Decision::block(Cause::Token, "token-revoked"),
+            Ok(response) => answer::read(response.status(), response.body()),
+            Err(error) => return Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}"))),
+        };
+        match decision.verdict {
+            Verdict::Hold => Ok(self.hold(&plan, &call, arguments, decision, deadline).await),
+            Verdict::Allow | Verdict::Block => Ok(decision),
+        }
+    }
+
+    fn enforce_body(&self, plan: &PlanState, call: &PlannedCall<'_>, arguments: &Arguments<'_>) -> String {
+        let config = self.client().config();
+        let mut body = ObjectWriter::new();
+        body.value("mcp", call.server).value("tool", call.action).value("wireName", call.name);
+        body.optional("mcpServer", self.known_server(call));
+        body.optional("toolsSnapshotHash", config.named_agent().map(|_| EMPTY_INVENTORY));
+        body.raw("arguments", arguments.text)
+            .value("intent_token", &plan.token.signed())
+            .value("policy_snapshot", &plan.token.policy_snapshot)
+            .value("session_id", &self.0.session_id)
+            .value("user_email", &call.user_email)
+            .value("agent_id", &config.named_agent());
+        body.finish()
+    }
+
+    /// The server, where it is known and not just the session's default.
+    pub(super) fn known_server<'a>(&self, call: &PlannedCall<'a>) -> Option<&'a str> {
+        let server = call.server;
+        let default = self.0.options.default_mcp_name.as_deref();
+        let known = !server.is_empty() && Some(server) != default && server != "unknown";
+        (call.qualified || known).then_some(server)
+    }
+}
+
+fn is_revoked(response: &crate::transport::Response) -> bool {
+    response.status() == 401 && response.header("x-armoriq-revoked") == Some("true")
+}

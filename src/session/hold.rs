@@ -1,0 +1,145 @@
+//! Holds: a call that needs a human's approval uses one that is there, or asks for one.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::Session;
+use super::check::{Arguments, PlannedCall};
+use super::plan::PlanState;
+use crate::client::DelegationRequest;
+use crate::decision::{Cause, Decision, Verdict};
+use crate::json::as_double;
+use crate::log::warning;
+use crate::Error;
+
+/// The least amount that a request names.
+const LEAST_AMOUNT: f64 = 0.01;
+
+impl Session {
+    /// Decides a held call: allowed by an approval that is now spent, or held with a request for one.
+    pub(super) async fn hold(
+        &self,
+        plan: &PlanState,
+        call: &PlannedCall<'_>,
+        arguments: &Arguments<'_>,
+        held: Decision,
+        deadline: Option<Instant>,
+    ) -> Decision {
+        let reason = held.reason.filter(|reason| !reason.is_empty());
+        let held = Decision { cause: Some(Cause::Approval), obligations: held.obligations, ..name_only(held.policy.name) };
+        let Some(email) = self.approver_visible_email(call.user_email) else {
+            let reason = reason.unwrap_or_else(|| String::from("requires approval"));
+            let reason = format!("{reason} — no approval was requested: the call names no user");
+            return Decision { reason: Some(reason), ..held };
+        };
+        let amount = amount_of(&arguments.value);
+        let plan_id = plan.token.plan_id();
+        let client = self.client();
+        if let Some(approval) = client.check_approved(email, call.action, amount, plan_id, deadline).await {
+            match client.mark_executed(email, &approval.delegation_id, plan_id, deadline).await {
+                Ok(()) => return approved(approval.delegation_id, held),
+                Err(Error::Delegation { .. }) => {}
+                Err(error) => return Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}")),
+            }
+        }
+        let request = DelegationRequest {
+            tool: call.action,
+            action: call.action,
+            arguments: arguments.text,
+            amount,
+            requester_email: email,
+            requester_role: "agent_user",
+            requester_limit: 0.0,
+            domain: call.server,
+            plan_id,
+            intent_reference: Some(&plan.token.token_id),
+            merkle_root: plan.token.raw_token.get("merkle_root").and_then(Value::as_str),
+            reason: reason.as_deref(),
+        };
+        let delegation_id = if amount.is_finite() {
+            client.request_delegation(&request, deadline).await.inspect_err(|error| {
+                warning!("the approval could not be requested: {error}");
+            })
+        } else {
+            Err(Error::invalid_argument("the amount is not finite"))
+        };
+        Decision {
+            reason: Some(reason.unwrap_or_else(|| String::from("Pending approval"))),
+            delegation_id: delegation_id.ok(),
+            ..held
+        }
+    }
+
+    /// In whose name an approval is asked for. The placeholder for "any user" is nobody's name.
+    pub(super) fn approver_visible_email<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
+        self.email_of(named).or_else(|| self.client().config().named_user())
+    }
+}
+
+/// What a hold and an approval tell of the policy: its name.
+fn name_only(name: Option<String>) -> Decision {
+    let mut decision = Decision { verdict: Verdict::Hold, ..Decision::allow(None) };
+    decision.policy.name = name;
+    decision
+}
+
+fn approved(delegation_id: String, held: Decision) -> Decision {
+    Decision {
+        verdict: Verdict::Allow,
+        cause: None,
+        reason: Some(format!("Allowed by approved delegation {delegation_id}")),
+        delegation_id: Some(delegation_id),
+        ..held
+    }
+}
+
+/// The amount that the call is about: the first of the usual arguments that is a number, or the least one.
+fn amount_of(arguments: &Value) -> f64 {
+    let named = ["amount", "value", "total", "price", "cost"];
+    let amount = named.iter().find_map(|name| arguments.get(name).and_then(number_of)).unwrap_or(LEAST_AMOUNT);
+    if amount >= LEAST_AMOUNT { amount } else { LEAST_AMOUNT }
+}
+
+/// The number that Python's `float()` makes of the value.
+fn number_of(value: &Value) -> Option<f64> {
+    match value {
+        Value::Bool(value) => Some(f64::from(u8::from(*value))),
+        Value::Number(number) => Some(as_double(number)),
+        Value::String(text) => number_in(text.trim()),
+        _ => None,
+    }
+}
+
+fn number_in(text: &str) -> Option<f64> {
+    let bytes = text.as_bytes();
+    let between_digits = |at: usize| {
+        let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+        digit(at.checked_sub(1)) && digit(at.checked_add(1))
+    };
+    let underscores_fit = bytes.iter().enumerate().all(|(at, byte)| *byte != b'_' || between_digits(at));
+    underscores_fit.then(|| text.replace('_', "").parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::json;
+
+    #[test]
+    fn finds_the_amount_where_the_official_sdk_does() {
+        for (arguments, amount) in [
+            (json!({"amount": "12.50"}), 12.5),
+            (json!({"amount": "abc", "total": 7}), 7.0),
+            (json!({"amount": null, "value": " 1_000 "}), 1000.0),
+            (json!({"amount": "1__0", "cost": true}), 1.0),
+            (json!({"amount": 0}), 0.01),
+            (json!({"amount": -5}), 0.01),
+            (json!({"amount": "nan"}), 0.01),
+            (json!({}), 0.01),
+            (json!({"price": "inf"}), f64::INFINITY),
+        ] {
+            assert_eq!(amount_of(&arguments), amount, "{arguments}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+use super::keys::{BASE64_URL, PublicKey};
+use crate::json::{self, Map, Value};
+use base64::Engine;
+
+/// Why a JWT does not verify. No variant carries any part of the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JwtError {
+    #[error("the token is not three parts")]
+    Shape,
+    #[error("the token's header cannot be read")]
+    Header,
+    #[error("the token is not signed with EdDSA")]
+    Algorithm,
+    #[error("the token's signature does not verify")]
+    Signature,
+    #[error("the token's claims cannot be read")]
+    Claims,
+}
+
+/// Why claims do not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimsError {
+    #[error("the claim 'exp' has passed or is not a number")]
+    Expired,
+    #[error("the token was issued for another plan")]
+    Plan,
+}
+
+/// What a verified JWT claims.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims(Map<String, Value>);
+
+impl Claims {
+    /// The claim of that name; a null claims nothing.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether the claims that are there hold: `exp` (Unix seconds) is still to come, `plan_id` and `planId` name this
+    /// plan.
+    ///
+    /// # Errors
+    ///
+    /// Which one does not hold. One of the wrong type holds for nothing.
+    pub fn check(&self, now: f64, plan_id: Option<&str>) -> Result<(), ClaimsError> {
+        self.check_expiry(now)?;
+        let mut plan_ids = ["plan_id", "planId"].into_iter().filter_map(|name| self.get(name));
+        let holds = plan_ids.all(|claimed| claimed.as_str().is_some_and(|claimed| plan_id == Some(claimed)));
+        if holds { Ok(()) } else { Err(ClaimsError::Plan) }
+    }
+
+    /// Whether `exp` (Unix seconds), where it is there, is still to come.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimsError::Expired`], also where it is not a number.
+    pub fn check_expiry(&self, now: f64) -> Result<(), ClaimsError> {
+        match self.get("exp") {
+            None => Ok(()),
+            Some(Value::Number(expiry)) if now < json::as_double(expiry) => Ok(()),
+            Some(_) => Err(ClaimsError::Expired),
+        }
+    }
+}
+
+/// Verifies an EdDSA JWT and returns what it claims. Nothing is concluded from the claims here: see [`Claims::check`].
+///
+/// # Errors
+///
+/// [`JwtError`] for a token that this key did not sign, or whose parts are not what they should be.
+pub fn verify_jwt(token: &str, key: &PublicKey) -> Result<Claims, JwtError> {
+    let payload = verified_payload(token, key)?;
+    let payload = BASE64_URL.decode(payload).map_err(|_| JwtError::Claims)?;
+    match json::parse_bytes(&payload) {
+        Ok(Value::Object(claims)) => Ok(Claims(claims)),
+        _ => Err(JwtError::Claims),
+    }
+}
+
+/// Whether the key signed the token, whatever it claims.
+pub fn is_valid_signature(token: &str, key: &PublicKey) -> bool {
+    verified_payload(token, key).is_ok()
+}
+
+/// The payload part of a token whose signature verifies.
+fn verified_payload<'a>(token: &'a str, key: &PublicKey) -> Result<&'a str, JwtError> {
+    let mut parts = token.split('.');
+    let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(JwtError::Shape);
+    };
+    let header_json = BASE64_URL.decode(header).map_err(|_| JwtError::Header)?;
+    let header_json = json::parse_bytes(&header_json).map_err(|_| JwtError::Header)?;
+    if json::string_member(&header_json, "alg") != Some("EdDSA") {
+        return Err(JwtError::Algorithm);
+    }
+    // Surplus padding is tolerated in the signature, and only there.
+    let signature = BASE64_URL.decode(signature.trim_end_matches('=')).map_err(|_| JwtError::Signature)?;
+    let message = token.get(..header.len() + 1 + payload.len()).ok_or(JwtError::Shape)?;
+    if key.verify(message.as_bytes(), &signature) { Ok(payload) } else { Err(JwtError::Signature) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::json;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    fn sign(header: &str, payload: &str) -> (String, PublicKey) {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let message = format!("{}.{}", BASE64_URL.encode(header), BASE64_URL.encode(payload));
+        let signature = BASE64_URL.encode(key.sign(message.as_bytes()).to_bytes());
+        (format!("{message}.{signature}"), PublicKey::from_bytes(key.verifying_key().as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn returns_the_claims_of_a_token_that_verifies() {
+        let (token, key) = sign(r#"{"alg":"EdDSA"}"#, r#"{"exp":10,"plan_id":"p"}"#);
+        let claims = verify_jwt(&token, &key).unwrap();
+        assert_eq!(claims.get("plan_id"), Some(&json!("p")));
+        assert_eq!(claims.get("sub"), None);
+    }
+
+    #[test]
+    fn says_why_a_token_does_not_verify() {
+        let (token, key) = sign(r#"{"alg":"EdDSA"}"#, "{}");
+        let other = PublicKey::from_bytes(SigningKey::from_bytes(&[8; 32]).verifying_key().as_bytes()).unwrap();
+        assert_eq!(verify_jwt(&token, &other), Err(JwtError::Signature));
+        assert_eq!(verify_jwt("a.b", &key), Err(JwtError::Shape));
+        assert_eq!(verify_jwt("!.e30.AA", &key), Err(JwtError::Header));
+        assert_eq!(verify_jwt(&sign(r#"{"alg":"HS256"}"#, "{}").0, &key), Err(JwtError::Algorithm));
+        assert_eq!(verify_jwt(&sign(r#"{"alg":"none","alg":"EdDSA"}"#, "{}").0, &key), Err(JwtError::Header));
+        for payload in ["[]", "7", "", r#"{"exp":1,"exp":2}"#] {
+            let (token, key) = sign(r#"{"alg":"EdDSA"}"#, payload);
+            assert!(is_valid_signature(&token, &key));
+            assert_eq!(verify_jwt(&token, &key), Err(JwtError::Claims), "{payload}");
+        }
+    }
+
+    #[test]
+    fn claims_that_are_there_must_hold() {
+        let check = |claims: &str| {
+            let Value::Object(claims) = json::parse(claims).unwrap() else { panic!("not an object") };
+            Claims(claims).check(100.0, Some("p"))
+        };
+        for claims in ["{}", r#"{"exp":100.5,"plan_id":"p","planId":"p"}"#, r#"{"exp":null,"plan_id":null}"#] {
+            assert_eq!(check(claims), Ok(()), "{claims}");
+        }
+        for claims in [r#"{"exp":100}"#, r#"{"exp":"200"}"#, r#"{"exp":true}"#, r#"{"exp":-1}"#] {
+            assert_eq!(check(claims), Err(ClaimsError::Expired), "{claims}");
+        }
+        for claims in [r#"{"plan_id":"q"}"#, r#"{"planId":"q"}"#, r#"{"plan_id":"p","planId":7}"#] {
+            assert_eq!(check(claims), Err(ClaimsError::Plan), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_plan_id_holds_for_no_token_without_one() {
+        let claims = Claims(Map::from_iter([("plan_id".to_owned(), json!("p"))]));
+        assert_eq!(claims.check(0.0, None), Err(ClaimsError::Plan));
+    }
+}

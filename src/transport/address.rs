@@ -1,0 +1,80 @@
+use crate::error::{Error, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::LOCATION;
+use reqwest::{Method, StatusCode, Url};
+
+/// All that RFC 3986 does not call unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A name as one segment of a URL path.
+///
+/// # Errors
+///
+/// [`Error::InvalidArgument`] for the empty name and for `.` and `..`, which no encoding keeps apart from a path's own.
+pub fn path_segment(name: &str) -> Result<String> {
+    match name {
+        "" | "." | ".." => Err(Error::InvalidArgument(format!("'{name}' cannot be part of a URL path"))),
+        _ => Ok(encode(name)),
+    }
+}
+
+/// The URL with these parameters as its query.
+pub fn url_with_query(url: &str, parameters: &[(&str, &str)]) -> String {
+    let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    if query.is_empty() { url.to_owned() } else { format!("{url}?{query}") }
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// The URL as it may be shown: without user, password, query and fragment.
+pub(super) fn shown(url: &Url) -> String {
+    let origin = url.origin().ascii_serialization();
+    format!("{origin}{}", url.path())
+}
+
+/// The request that a redirect asks for, if it stays the same request: in the same origin, and not one of the older
+/// redirects that turn a POST into a GET, which is no longer the question that was asked.
+pub(super) fn redirected(mut request: reqwest::Request, response: &reqwest::Response) -> Option<reqwest::Request> {
+    let keeps_method = match response.status() {
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => request.method() == Method::GET,
+        _ => false,
+    };
+    let location = response.headers().get(LOCATION).filter(|_| keeps_method)?;
+    let target = request.url().join(location.to_str().ok()?).ok()?;
+    let same_origin = target.origin() == request.url().origin();
+    let names_user = !target.username().is_empty() || target.password().is_some();
+    *request.url_mut() = Some(target).filter(|_| same_origin && !names_user)?;
+    Some(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodes_what_is_not_unreserved() {
+        assert_eq!(path_segment("a/b?c#d %é~-._").unwrap(), "a%2Fb%3Fc%23d%20%25%C3%A9~-._");
+        for name in ["", ".", ".."] {
+            assert!(matches!(path_segment(name), Err(Error::InvalidArgument(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn appends_a_query() {
+        assert_eq!(url_with_query("http://h/p", &[]), "http://h/p");
+        assert_eq!(
+            url_with_query("http://h/p", &[("tool", "a&b"), ("amount", "1.0")]),
+            "http://h/p?tool=a%26b&amount=1.0"
+        );
+    }
+
+    #[test]
+    fn shows_no_credentials_and_no_query() {
+        let url = Url::parse("https://user:secret@h:8443/p/q?key=secret#secret").unwrap();
+        assert_eq!(shown(&url), "https://h:8443/p/q");
+    }
+}

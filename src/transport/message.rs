@@ -1,0 +1,176 @@
+use super::address::shown;
+use super::error::{TransportError, TransportErrorKind};
+use crate::json::{self, ParseError, Value};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// The largest answer that is read, in bytes.
+pub const MAX_BODY_BYTES: usize = json::MAX_BYTES;
+
+/// A request. What is wrong with its address or its headers shows when it is sent.
+pub struct Request {
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    invalid_header: Option<String>,
+    body: Option<String>,
+    options: SendOptions,
+}
+
+/// How a request is sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SendOptions {
+    pub timeout: Option<Duration>,
+    pub retry: bool,
+}
+
+impl Request {
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self {
+            method,
+            url: url.into(),
+            headers: HeaderMap::new(),
+            invalid_header: None,
+            body: None,
+            options: SendOptions::default(),
+        }
+    }
+
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    /// A POST of a JSON text.
+    pub fn post(url: impl Into<String>, json: impl Into<String>) -> Self {
+        Self::new(Method::POST, url).json(json)
+    }
+
+    /// The JSON text to send.
+    pub fn json(mut self, json: impl Into<String>) -> Self {
+        self.body = Some(json.into());
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self
+    }
+
+    /// Sets a header. Its value is never shown.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(header), Ok(mut value)) => {
+                value.set_sensitive(true);
+                self.headers.insert(header, value);
+            }
+            _ => self.invalid_header = Some(name.to_owned()),
+        }
+        self
+    }
+
+    /// Sets a header where there is a value for it.
+    pub fn optional_header(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.header(name, value),
+            None => self,
+        }
+    }
+
+    /// The longest that one attempt may take; the transport's own bound holds where it is shorter.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether the request may be sent more than once.
+    pub fn retry(mut self, retry: bool) -> Self {
+        self.options.retry = retry;
+        self
+    }
+
+    pub(super) fn build(self) -> Result<(reqwest::Request, SendOptions), TransportError> {
+        let invalid = |message| TransportError::new(TransportErrorKind::Request, message);
+        if let Some(name) = self.invalid_header {
+            return Err(invalid(format!("the value of the header '{name}' has characters that HTTP cannot carry")));
+        }
+        let url = Url::parse(&self.url).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
+        }
+        let mut request = reqwest::Request::new(self.method, url);
+        *request.headers_mut() = self.headers;
+        *request.body_mut() = self.body.map(Into::into);
+        Ok((request, self.options))
+    }
+}
+
+/// Shows where a request goes, and neither its headers nor its body.
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = Url::parse(&self.url).map_or_else(|_| String::from("not a URL"), |url| shown(&url));
+        formatter.debug_struct("Request").field("method", &self.method).field("url", &url).finish_non_exhaustive()
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Clone)]
+pub struct Response {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Response {
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the status is one of 200 to 299.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The header's first value, or `None` where it is absent or not ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body as text; what is not UTF-8 is replaced.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    /// The body as JSON, read strictly.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] for anything else.
+    pub fn json(&self) -> Result<Value, ParseError> {
+        json::parse_bytes(&self.body)
+    }
+}
+
+/// Shows the status and the size: a body may carry tokens.
+impl fmt::Debug for Response {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, headers: _, body } = self;
+        formatter.debug_struct("Response").field("status", status).field("bytes", &body.len()).finish_non_exhaustive()
+    }
+}
+
+/// Reads an answer to its end, or to the point where it is too large.
+pub(super) async fn read(url: &Url, mut response: reqwest::Response) -> Result<Response, TransportError> {
+    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::broken_off(url, error))? {
+        if chunk.len() > MAX_BODY_BYTES.saturating_sub(body.len()) {
+            let message = format!("the answer of {} is larger than 16 MiB", shown(url));
+            return Err(TransportError::new(TransportErrorKind::TooLarge, message));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Response { status, headers, body })
+}
