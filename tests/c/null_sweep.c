@@ -101,8 +101,14 @@ static void client_new(void)
     CHECK_ERROR(ARMORIQ_ERR_CONFIGURATION, armoriq_client_new(ARMORIQ_ABI_VERSION, NULL, &made, &json));
     NAMES_UNKNOWN("api_kee", armoriq_client_new(ARMORIQ_ABI_VERSION, "{\"api_kee\": 1}", &made, &json));
 
-    REFUSES_AND_EMPTIES(BAD_TEXT, made, armoriq_client_from_config(ARMORIQ_ABI_VERSION, bad, &made, &json));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_from_config(ARMORIQ_ABI_VERSION, "x.yaml", NULL, &json));
+    made = NOT_SET;
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_from_config(ARMORIQ_ABI_VERSION, "\xff", &made, &json));
+    CHECK(EMPTY(made));
+    /* A NULL path is armoriq.yaml, which is not there. */
+    made = NOT_SET;
+    CHECK_ERROR(ARMORIQ_ERR_CONFIGURATION, armoriq_client_from_config(ARMORIQ_ABI_VERSION, NULL, &made, &json));
+    CHECK(EMPTY(made));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_from_config(ARMORIQ_ABI_VERSION, NULL, NULL, &json));
 }
 
 static void client_methods(void)
