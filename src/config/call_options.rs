@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
 use super::reader::Reader;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Where a session's checks are decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ impl SessionOptions {
     /// Reads the options object of a new session.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown option, a value of the wrong type, an unknown mode, or a `session_id`
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option, a value of the wrong type, an unknown mode, or a `session_id`
     /// that is no UUID.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
         let modes = SessionMode::ALL.map(|mode| (mode.as_str(), mode));
@@ -120,7 +120,7 @@ impl CheckOptions {
     /// Reads the options object of a check.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown option or a value of the wrong type.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
         Reader::read(members, |reader| {
             Ok(Self {
@@ -133,7 +133,7 @@ impl CheckOptions {
     /// Reads the options object of a dispatch: those of a check without `traceparent`.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown option or a value of the wrong type.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn dispatch_from_json(members: &Map<String, Value>) -> Result<Self> {
         Reader::read(members, Self::of_dispatch)
     }
@@ -235,7 +235,7 @@ impl ReportOptions {
     /// Reads the options object of a report.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown option or a value of the wrong type.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
         let statuses = ReportStatus::ALL.map(|status| (status.as_str(), status));
         Reader::read(members, |reader| {
@@ -266,6 +266,7 @@ impl ReportOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::json;
 
     const ID: &str = "11111111-1111-4111-8111-11111111111A";

@@ -7,12 +7,16 @@ mod call_options;
 mod credentials;
 mod endpoints;
 mod environment;
+mod file;
+mod file_section;
 mod mcp_credentials;
 mod options;
 mod origin;
 mod reader;
 mod words;
+mod yaml;
 
+use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -21,6 +25,7 @@ use serde_json::Value;
 
 pub use call_options::{CheckOptions, ReportOptions, ReportStatus, SessionMode, SessionOptions, is_uuid};
 pub use environment::Environment;
+pub use file::{ConfigFile, FileEnvironment, FileIntent, FilePolicy, FileProxy, McpAuth, McpServer};
 pub use mcp_credentials::McpCredentials;
 pub use options::{CaptureMode, ClientOptions, Exporter, Observability, TlsFiles};
 pub use origin::Origin;
@@ -90,7 +95,8 @@ impl Config {
         let mut mcp_credentials = McpCredentials::from_environment(environment);
         mcp_credentials.merge(options.mcp_credentials);
         let proxy_endpoints = options.proxy_endpoints.into_iter().map(|(mcp, url)| {
-            let url = endpoints::checked(&format!("proxy_endpoints.{mcp}"), &url)?;
+            let name = words::showable(&mcp).unwrap_or("…");
+            let url = endpoints::checked(&format!("proxy_endpoints.{name}"), &url)?;
             Ok((mcp, url))
         });
         Ok(Self {
@@ -118,6 +124,23 @@ impl Config {
             endpoints,
             api_key,
         })
+    }
+
+    /// The configuration of a client that is made from an `armoriq.yaml`, with the environment.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`](crate::Error::Configuration) as for [`Config::resolve`], and where the file is not there
+    /// or not right: then with the key's path, the line and the column. No message shows a value of the file.
+    pub fn from_file(path: impl AsRef<Path>, environment: &Environment) -> Result<Self> {
+        let path = path.as_ref();
+        let file = ConfigFile::load(path)?;
+        if !file.mcp_servers.is_empty() || file.policy != FilePolicy::default() {
+            tracing::warn!(
+                "{}: mcp_servers and policy have no effect; policies are those registered with the control plane",
+                path.display()
+            );
+        }
+        Self::resolve(file.client_options(environment)?, environment)
     }
 
     /// The control plane's URL, without a trailing slash, as all endpoints are.
