@@ -21,6 +21,7 @@ pub enum SessionMode {
 impl SessionMode {
     const ALL: [Self; 3] = [Self::Local, Self::Proxy, Self::Sdk];
 
+    /// The word for it on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -40,7 +41,9 @@ pub struct SessionOptions {
     pub validity_seconds: Number,
     /// The model that the plans are made by.
     pub llm: String,
+    /// A UUID.
     pub session_id: Option<String>,
+    /// The session's id where it is a UUID and there is no `session_id`.
     pub context_id: Option<String>,
     pub observability_enabled: bool,
 }
@@ -171,6 +174,7 @@ pub enum ReportStatus {
 impl ReportStatus {
     const ALL: [Self; 3] = [Self::Success, Self::Failed, Self::Error];
 
+    /// The word for it on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -191,7 +195,9 @@ pub struct ReportOptions {
     pub is_delegated: Option<bool>,
     pub delegated_by: Option<String>,
     pub delegated_to: Option<String>,
+    /// Which step of the plan it was, from 0 on.
     pub item_ordinal: Option<u64>,
+    /// Whether telemetry is told.
     pub emit_otel: bool,
     pub operation_category: Option<String>,
     pub call_id: Option<String>,

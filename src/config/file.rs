@@ -37,12 +37,16 @@ pub struct ConfigFile {
     pub intent: FileIntent,
 }
 
+/// Which services the file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileEnvironment {
+    /// A control plane on this machine, as with `use_production: false`.
     Sandbox,
+    /// The services of the active environment.
     Production,
 }
 
+/// The section `proxy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileProxy {
     pub url: String,
@@ -51,6 +55,7 @@ pub struct FileProxy {
     pub max_retries: i64,
 }
 
+/// An entry of `mcp_servers`.
 #[derive(Debug, Clone)]
 pub struct McpServer {
     pub id: String,
@@ -59,6 +64,7 @@ pub struct McpServer {
     pub auth: McpAuth,
 }
 
+/// What an MCP server asks of callers.
 #[derive(Debug, Clone)]
 pub enum McpAuth {
     None,
@@ -66,12 +72,14 @@ pub enum McpAuth {
     ApiKey(SecretString),
 }
 
+/// The section `policy`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FilePolicy {
     pub allow: Vec<String>,
     pub deny: Vec<String>,
 }
 
+/// The section `intent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileIntent {
     pub ttl_seconds: i64,

@@ -52,9 +52,13 @@ pub fn is_multi_user(id: &str) -> bool {
 /// The resolved configuration of a client.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The key that the client starts with; a client whose key is replaced keeps the new one itself.
     pub api_key: SecretString,
+    /// [`MULTI_USER`] where none was named; see [`Config::named_user`].
     pub user_id: String,
+    /// [`MULTI_USER`] where none was named; see [`Config::named_agent`].
     pub agent_id: String,
+    /// What groups the client's work; `default` where none was named.
     pub context_id: String,
     /// The time limit of a request that has no smaller one.
     pub timeout: Duration,
@@ -62,7 +66,9 @@ pub struct Config {
     pub max_retries: u32,
     /// Whether certificates of services are verified.
     pub verify_ssl: bool,
+    /// The PEM files for connections, not read yet.
     pub tls: TlsFiles,
+    /// What `invoke` sends for MCP servers that ask for authentication.
     pub mcp_credentials: McpCredentials,
     /// The signer's public key when it was configured: text, or a JWK as an object.
     pub iap_public_key: Option<Value>,
@@ -72,6 +78,7 @@ pub struct Config {
     pub require_policy: bool,
     /// The product whose saved login is used; empty for none in particular.
     pub product: String,
+    /// Telemetry's options as they were given.
     pub observability: Observability,
     endpoints: Endpoints,
     proxy_endpoints: Vec<(String, String)>,
