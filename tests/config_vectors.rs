@@ -1,9 +1,12 @@
 //! The official SDK's answers about configuration, replayed.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::path::{Path, PathBuf};
 
-use armoriq::config::{ClientOptions, Config, Environment, Origin};
+use armoriq::config::{ClientOptions, Config, ConfigFile, Environment, FileEnvironment, McpAuth, McpServer, Origin};
 use armoriq::{Error, Result};
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 const HOME: &str = "/nonexistent/home";
@@ -91,5 +94,48 @@ fn url_origin() {
             },
         });
         (got, json!({"origin": case["origin"], "profile": case["profile"]}))
+    });
+}
+
+fn server(server: &McpServer) -> Value {
+    let (kind, token, api_key) = match &server.auth {
+        McpAuth::None => ("none", None, None),
+        McpAuth::Bearer(token) => ("bearer", Some(token.expose_secret()), None),
+        McpAuth::ApiKey(key) => ("api_key", None, Some(key.expose_secret())),
+    };
+    json!({
+        "id": server.id,
+        "url": server.url,
+        "description": server.description,
+        "auth": {"type": kind, "token": token, "api_key": api_key},
+    })
+}
+
+fn file(file: &ConfigFile) -> Value {
+    json!({
+        "version": "v1",
+        "identity": {"api_key": file.api_key.expose_secret(), "user_id": file.user_id, "agent_id": file.agent_id},
+        "environment": match file.environment {
+            FileEnvironment::Sandbox => "sandbox",
+            FileEnvironment::Production => "production",
+        },
+        "proxy": {"url": file.proxy.url, "timeout": file.proxy.timeout, "max_retries": file.proxy.max_retries},
+        "mcp_servers": file.mcp_servers.iter().map(server).collect::<Vec<_>>(),
+        "policy": {"allow": file.policy.allow, "deny": file.policy.deny},
+        "intent": {"ttl_seconds": file.intent.ttl_seconds, "require_csrg": file.intent.require_csrg},
+    })
+}
+
+#[test]
+fn armoriq_yaml() {
+    check("armoriq_yaml.json", |case| {
+        let refused = Value::from("refused");
+        let got = match ConfigFile::parse(case["yaml"].as_str().unwrap()) {
+            Ok(parsed) => file(&parsed),
+            Err(Error::Configuration(_)) => refused.clone(),
+            Err(other) => json!({"error": format!("{other:?}")}),
+        };
+        let expected = if case.get("error").is_some() { refused } else { case["expect"].clone() };
+        (got, expected)
     });
 }

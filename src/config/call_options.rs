@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
 use super::reader::Reader;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Where a session's checks are decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +21,7 @@ pub enum SessionMode {
 impl SessionMode {
     const ALL: [Self; 3] = [Self::Local, Self::Proxy, Self::Sdk];
 
+    /// The word for it on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -40,7 +41,9 @@ pub struct SessionOptions {
     pub validity_seconds: Number,
     /// The model that the plans are made by.
     pub llm: String,
+    /// A UUID.
     pub session_id: Option<String>,
+    /// The session's id where it is a UUID and there is no `session_id`.
     pub context_id: Option<String>,
     pub observability_enabled: bool,
 }
@@ -63,7 +66,7 @@ impl SessionOptions {
     /// Reads the options object of a new session.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown option, a value of the wrong type, an unknown mode, or a `session_id`
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option, a value of the wrong type, an unknown mode, or a `session_id`
     /// that is no UUID.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
         let modes = SessionMode::ALL.map(|mode| (mode.as_str(), mode));
@@ -120,7 +123,7 @@ impl CheckOptions {
     /// Reads the options object of a check.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown option or a value of the wrong type.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
         Reader::read(members, |reader| {
             Ok(Self {
@@ -133,7 +136,7 @@ impl CheckOptions {
     /// Reads the options object of a dispatch: those of a check without `traceparent`.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown option or a value of the wrong type.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn dispatch_from_json(members: &Map<String, Value>) -> Result<Self> {
         Reader::read(members, Self::of_dispatch)
     }
@@ -171,6 +174,7 @@ pub enum ReportStatus {
 impl ReportStatus {
     const ALL: [Self; 3] = [Self::Success, Self::Failed, Self::Error];
 
+    /// The word for it on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -191,7 +195,9 @@ pub struct ReportOptions {
     pub is_delegated: Option<bool>,
     pub delegated_by: Option<String>,
     pub delegated_to: Option<String>,
+    /// Which step of the plan it was, from 0 on.
     pub item_ordinal: Option<u64>,
+    /// Whether telemetry is told.
     pub emit_otel: bool,
     pub operation_category: Option<String>,
     pub call_id: Option<String>,
@@ -235,7 +241,7 @@ impl ReportOptions {
     /// Reads the options object of a report.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an unknown option or a value of the wrong type.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
         let statuses = ReportStatus::ALL.map(|status| (status.as_str(), status));
         Reader::read(members, |reader| {
@@ -266,6 +272,7 @@ impl ReportOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::json;
 
     const ID: &str = "11111111-1111-4111-8111-11111111111A";

@@ -1,7 +1,6 @@
 use super::environment::Environment;
 use super::options::ClientOptions;
 use super::origin::Origin;
-use super::words;
 use crate::error::{Error, Result};
 
 /// Keys of this kind belong to ArmorClaw, which has a backend of its own.
@@ -140,7 +139,6 @@ pub(super) fn checked(service: &str, url: &str) -> Result<String> {
         return Ok(url.to_owned());
     }
     Err(Error::configuration(format!(
-        "The {service} endpoint {} is not an http or https URL without user name, password, query and fragment.",
-        words::shown(url)
+        "The {service} endpoint is not an http or https URL without user name, password, query and fragment."
     )))
 }

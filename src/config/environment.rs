@@ -79,6 +79,13 @@ mod tests {
     }
 
     #[test]
+    fn reads_the_process() {
+        let environment = Environment::process();
+        assert_eq!(environment.var("CARGO_MANIFEST_DIR"), Some(env!("CARGO_MANIFEST_DIR")));
+        assert!(environment.home().is_some());
+    }
+
+    #[test]
     fn finds_variables_by_both_ends() {
         let environment = Environment::new([("A_X_Z", "1"), ("A_Z", "2"), ("A__Z", "3"), ("A_Y_Z", "")], None);
         assert_eq!(environment.between("A_", "_Z").collect::<Vec<_>>(), [("X", "1")]);

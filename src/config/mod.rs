@@ -7,12 +7,16 @@ mod call_options;
 mod credentials;
 mod endpoints;
 mod environment;
+mod file;
+mod file_section;
 mod mcp_credentials;
 mod options;
 mod origin;
 mod reader;
 mod words;
+mod yaml;
 
+use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -21,6 +25,7 @@ use serde_json::Value;
 
 pub use call_options::{CheckOptions, ReportOptions, ReportStatus, SessionMode, SessionOptions, is_uuid};
 pub use environment::Environment;
+pub use file::{ConfigFile, FileEnvironment, FileIntent, FilePolicy, FileProxy, McpAuth, McpServer};
 pub use mcp_credentials::McpCredentials;
 pub use options::{CaptureMode, ClientOptions, Exporter, Observability, TlsFiles};
 pub use origin::Origin;
@@ -47,9 +52,13 @@ pub fn is_multi_user(id: &str) -> bool {
 /// The resolved configuration of a client.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The key that the client starts with; a client whose key is replaced keeps the new one itself.
     pub api_key: SecretString,
+    /// [`MULTI_USER`] where none was named; see [`Config::named_user`].
     pub user_id: String,
+    /// [`MULTI_USER`] where none was named; see [`Config::named_agent`].
     pub agent_id: String,
+    /// What groups the client's work; `default` where none was named.
     pub context_id: String,
     /// The time limit of a request that has no smaller one.
     pub timeout: Duration,
@@ -57,7 +66,9 @@ pub struct Config {
     pub max_retries: u32,
     /// Whether certificates of services are verified.
     pub verify_ssl: bool,
+    /// The PEM files for connections, not read yet.
     pub tls: TlsFiles,
+    /// What `invoke` sends for MCP servers that ask for authentication.
     pub mcp_credentials: McpCredentials,
     /// The signer's public key when it was configured: text, or a JWK as an object.
     pub iap_public_key: Option<Value>,
@@ -67,6 +78,7 @@ pub struct Config {
     pub require_policy: bool,
     /// The product whose saved login is used; empty for none in particular.
     pub product: String,
+    /// Telemetry's options as they were given.
     pub observability: Observability,
     endpoints: Endpoints,
     proxy_endpoints: Vec<(String, String)>,
@@ -90,7 +102,8 @@ impl Config {
         let mut mcp_credentials = McpCredentials::from_environment(environment);
         mcp_credentials.merge(options.mcp_credentials);
         let proxy_endpoints = options.proxy_endpoints.into_iter().map(|(mcp, url)| {
-            let url = endpoints::checked(&format!("proxy_endpoints.{mcp}"), &url)?;
+            let name = words::showable(&mcp).unwrap_or("…");
+            let url = endpoints::checked(&format!("proxy_endpoints.{name}"), &url)?;
             Ok((mcp, url))
         });
         Ok(Self {
@@ -118,6 +131,23 @@ impl Config {
             endpoints,
             api_key,
         })
+    }
+
+    /// The configuration of a client that is made from an `armoriq.yaml`, with the environment.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`](crate::Error::Configuration) as for [`Config::resolve`], and where the file is not there
+    /// or not right: then with the key's path, the line and the column. No message shows a value of the file.
+    pub fn from_file(path: impl AsRef<Path>, environment: &Environment) -> Result<Self> {
+        let path = path.as_ref();
+        let file = ConfigFile::load(path)?;
+        if !file.mcp_servers.is_empty() || file.policy != FilePolicy::default() {
+            tracing::warn!(
+                "{}: mcp_servers and policy have no effect; policies are those registered with the control plane",
+                path.display()
+            );
+        }
+        Self::resolve(file.client_options(environment)?, environment)
     }
 
     /// The control plane's URL, without a trailing slash, as all endpoints are.

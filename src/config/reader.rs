@@ -45,6 +45,7 @@ impl<'a> Reader<'a> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
+    /// Text that is not empty.
     pub fn string(&mut self, name: &'static str) -> Result<Option<String>> {
         match self.value(name) {
             None => Ok(None),
@@ -53,6 +54,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `true` or `false`, and nothing that only means it.
     pub fn boolean(&mut self, name: &'static str) -> Result<Option<bool>> {
         match self.value(name) {
             None => Ok(None),
