@@ -43,7 +43,10 @@ struct Inner {
 impl Client {
     /// Makes a client from options and the process's environment. No network I/O happens here.
     pub fn new(options: ClientOptions) -> Result<Self> {
-        let config = Config::resolve(options, &Environment::process())?;
+        Self::with_config(Config::resolve(options, &Environment::process())?)
+    }
+
+    fn with_config(config: Config) -> Result<Self> {
         let transport = Transport::new(&TransportOptions {
             user_agent: config.user_agent(),
             timeout: config.timeout,
@@ -69,7 +72,7 @@ impl Client {
 
     /// Makes a client from an `armoriq.yaml` file.
     pub fn from_config(path: &str) -> Result<Self> {
-        Self::new(crate::config::from_config(path, &Environment::process())?)
+        Self::with_config(Config::from_file(path, &Environment::process())?)
     }
 
     /// The scope of one end user, by email.

@@ -142,7 +142,7 @@ impl Config {
         let path = path.as_ref();
         let file = ConfigFile::load(path)?;
         if !file.mcp_servers.is_empty() || file.policy != FilePolicy::default() {
-            tracing::warn!(
+            crate::log::warning!(
                 "{}: mcp_servers and policy have no effect; policies are those registered with the control plane",
                 path.display()
             );

@@ -120,6 +120,12 @@ pub struct Response {
 }
 
 impl Response {
+    #[cfg(test)]
+    pub(super) fn with_header(status: u16, name: &'static str, value: &str) -> Self {
+        let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())]);
+        Self { status, headers, body: Vec::new() }
+    }
+
     pub fn status(&self) -> u16 {
         self.status
     }

@@ -1,10 +1,11 @@
 //! HTTP as this library speaks it: bounded in time and size, retried where that is safe, never redirected to another
 //! origin, and with no secret in what it says about a failure.
 //!
-//! A [`Transport`] is cheap to make: its thread and connections, the proxies of the environment and the system's root
-//! certificates come with the first request.
+//! A [`Transport`] is cheap to make: the proxies of the environment are read and connections made with the first request,
+//! the system's root certificates are read with the first TLS handshake.
 
 mod address;
+mod connections;
 mod error;
 mod message;
 mod retry;
@@ -20,9 +21,10 @@ pub use runtime::Task;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::log::debug;
+use connections::Connections;
 use reqwest::header::HeaderValue;
 use retry::RetryPolicy;
-use runtime::Runtime;
+use runtime::Runtimes;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,8 +32,6 @@ use std::time::{Duration, Instant};
 
 /// How many redirects within one origin are followed.
 const MAX_REDIRECTS: usize = 20;
-/// Servers and balancers commonly close a connection that idled for a minute; ours is gone before.
-const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
 /// What a transport is made of.
 #[derive(Debug, Clone)]
@@ -70,13 +70,27 @@ impl Default for TransportOptions {
     }
 }
 
-/// Sends requests over its own connections, on its own thread.
+/// Sends requests over its own connections.
 pub struct Transport {
-    user_agent: HeaderValue,
     options: TransportOptions,
     retry: RetryPolicy,
-    runtime: PerProcess<Runtime>,
-    client: PerProcess<reqwest::Client>,
+    engine: PerProcess<Engine>,
+}
+
+/// What a forked child must make for itself: sockets, the runtimes that drive them, and the state of TLS, which has
+/// locks.
+struct Engine {
+    connections: Arc<Connections>,
+    runtimes: Runtimes,
+}
+
+impl Engine {
+    fn new(options: &TransportOptions) -> Result<Self> {
+        let user_agent = HeaderValue::from_str(&options.user_agent)
+            .map_err(|_| Error::configuration("the user agent has characters that a header cannot carry"))?;
+        let connections = Arc::new(Connections::new(user_agent, tls::client_config(options)?));
+        Ok(Self { runtimes: Runtimes::new(Arc::clone(&connections), options.thread_start), connections })
+    }
 }
 
 impl Transport {
@@ -87,42 +101,41 @@ impl Transport {
     /// [`Error::Configuration`] for a file that cannot be read or does not hold what it should, a certificate without
     /// its key or the other way round, and a user agent that is no header value.
     pub fn new(options: &TransportOptions) -> Result<Self> {
-        tls::client_config(options)?;
-        Ok(Self {
-            user_agent: HeaderValue::from_str(&options.user_agent)
-                .map_err(|_| Error::configuration("the user agent has characters that a header cannot carry"))?,
+        let transport = Self {
             options: options.clone(),
             retry: RetryPolicy { max_retries: options.max_retries, unit: options.retry_unit },
-            runtime: PerProcess::new(),
-            client: PerProcess::new(),
-        })
+            engine: PerProcess::new(),
+        };
+        transport.engine()?;
+        Ok(transport)
     }
 
-    /// Waits on this thread for a future that sends requests. It is polled on this thread, also where that belongs to
-    /// another tokio runtime of the host: then on a helper thread, since a runtime's thread must not block.
+    /// Drives a future that sends requests on this thread, and waits for it. Where the thread belongs to a tokio runtime
+    /// of the host, a helper thread does so: such a thread must not block, and this call still does.
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`] where no thread can be started, [`Error::InvalidState`] on a thread of this transport.
+    /// [`Error::Internal`] where the system has no thread or descriptor for it, and [`Error::InvalidState`] on the
+    /// background thread, which may be what the future waits for.
     pub fn block_on<F>(&self, future: F) -> Result<F::Output>
     where
         F: Future + Send,
         F::Output: Send,
     {
-        self.runtime()?.block_on(future)
+        self.engine()?.runtimes.block_on(future)
     }
 
-    /// Runs a future in the background, on the thread of this transport.
+    /// Runs a future on the background thread, which the first one starts.
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`] where no thread can be started.
+    /// [`Error::Internal`] where the system has no thread or descriptor for it.
     pub fn spawn<F>(&self, future: F) -> Result<Task<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(self.runtime()?.spawn(future))
+        self.engine()?.runtimes.spawn(future)
     }
 
     /// Sends a request and reads the whole answer, whatever its status. A request that may be retried is sent again
@@ -175,7 +188,9 @@ impl Transport {
 
     /// Sends a request, follows redirects within its origin and reads the answer.
     async fn exchange(&self, mut request: reqwest::Request) -> Result<Response, TransportError> {
-        let client = self.client()?;
+        let engine = self.engine().map_err(|error| TransportError::internal(error.to_string()))?;
+        let client = engine.connections.here()?;
+        connections::catch_up().await;
         let url = request.url().clone();
         let mut redirects = 0;
         loop {
@@ -188,23 +203,8 @@ impl Transport {
         }
     }
 
-    fn runtime(&self) -> Result<Arc<Runtime>> {
-        self.runtime.get_or_try_init(|| Runtime::start(self.options.thread_start))
-    }
-
-    /// The connections. What they are made of is made with them: the TLS state has locks that a child must not inherit.
-    fn client(&self) -> Result<Arc<reqwest::Client>, TransportError> {
-        self.client.get_or_try_init(|| {
-            let tls = tls::client_config(&self.options).map_err(|error| TransportError::internal(error.to_string()))?;
-            reqwest::Client::builder()
-                .user_agent(self.user_agent.clone())
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .pool_idle_timeout(IDLE_CONNECTION)
-                .tls_backend_preconfigured(tls)
-                .build()
-                .map_err(|error| TransportError::internal(error.without_url().to_string()))
-        })
+    fn engine(&self) -> Result<Arc<Engine>> {
+        self.engine.get_or_try_init(|| Engine::new(&self.options))
     }
 }
 

@@ -1,46 +1,38 @@
+//! Where futures run.
+//!
+//! A call that blocks drives its own sockets on its own thread, in a [`Lane`] that nobody else uses meanwhile: no other
+//! thread has to wake up for it. Background work has one thread of its own, which starts when there is such work.
+
+use super::connections::Connections;
 use crate::error::{Error, Result};
+use once_cell::sync::OnceCell;
 use std::future::Future;
 use std::io;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use tokio::runtime::{Builder, Handle};
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 pub use tokio::task::JoinHandle as Task;
 
 const THREAD_NAME: &str = "armoriq";
-/// Threads that look up names, which the system does blocking. A look-up that hangs must not hold up all others.
-const MAX_BLOCKING_THREADS: usize = 4;
+/// Lanes that are kept for the next calls.
+const MAX_IDLE_LANES: usize = 16;
+/// Threads of one runtime that look up names, which the system does blocking. One that hangs must not hold up all.
+const MAX_LOOK_UPS: usize = 4;
+const IDLE_LOOK_UP: Duration = Duration::from_secs(1);
 
-/// One thread that drives sockets, timers and background tasks. It ends when this is dropped, without being waited for.
-pub(super) struct Runtime {
-    handle: Handle,
+/// The runtimes of a transport. None is made before it is needed.
+pub(super) struct Runtimes {
+    connections: Arc<Connections>,
     thread_start: Option<fn()>,
-    _stop: oneshot::Sender<()>,
+    idle: Mutex<Vec<Lane>>,
+    background: OnceCell<Background>,
 }
 
-impl Runtime {
-    /// Starts the thread. The runtime is made on it, so that nothing is left to clean up where there is no thread.
-    pub fn start(thread_start: Option<fn()>) -> Result<Self> {
-        let (stop, stopped) = oneshot::channel();
-        let (ready, started) = mpsc::channel();
-        let drive = move || {
-            prepare_thread(thread_start);
-            match build(thread_start) {
-                Ok(runtime) => {
-                    let _ = ready.send(Ok(runtime.handle().clone()));
-                    let _ = runtime.block_on(stopped);
-                    runtime.shutdown_background();
-                }
-                Err(error) => {
-                    let _ = ready.send(Err(error));
-                }
-            }
-        };
-        named_thread().spawn(drive).map_err(cannot_start)?;
-        match started.recv() {
-            Ok(handle) => Ok(Self { handle: handle.map_err(cannot_start)?, thread_start, _stop: stop }),
-            Err(_) => Err(Error::Internal("the thread for network calls ended".into())),
-        }
+impl Runtimes {
+    pub fn new(connections: Arc<Connections>, thread_start: Option<fn()>) -> Self {
+        Self { connections, thread_start, idle: Mutex::default(), background: OnceCell::new() }
     }
 
     /// See `Transport::block_on`.
@@ -50,45 +42,119 @@ impl Runtime {
         F::Output: Send,
     {
         match Handle::try_current() {
-            Err(_) => Ok(self.handle.block_on(future)),
-            // The thread that would drive the call is the one that would wait for it.
-            Ok(current) if current.id() == self.handle.id() => {
-                Err(Error::InvalidState("a blocking call on a thread of the library itself".into()))
+            Err(_) => self.drive(future),
+            Ok(current) if self.background.get().is_some_and(|background| background.0.id() == current.id()) => {
+                Err(Error::InvalidState("a blocking call on the library's own thread".into()))
             }
-            Ok(_) => self.block_on_helper(future),
+            Ok(_) => self.drive_on_helper(future),
         }
     }
 
-    fn block_on_helper<F>(&self, future: F) -> Result<F::Output>
+    /// Drives a future to its end on this thread. A lane on which it panicked is not used again.
+    fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
+        let idle = self.idle().pop();
+        let lane = idle.map_or_else(|| Lane::open(&self.connections, self.thread_start), Ok)?;
+        let output = lane.drive(future)?;
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE_LANES {
+            idle.push(lane);
+        }
+        Ok(output)
+    }
+
+    fn drive_on_helper<F>(&self, future: F) -> Result<F::Output>
     where
         F: Future + Send,
         F::Output: Send,
     {
         thread::scope(|scope| {
-            let wait = || {
+            let helper = named_thread().spawn_scoped(scope, || {
                 prepare_thread(self.thread_start);
-                self.handle.block_on(future)
-            };
-            let helper = named_thread().spawn_scoped(scope, wait).map_err(cannot_start)?;
-            helper.join().map_err(|panic| std::panic::resume_unwind(panic))
+                self.drive(future)
+            });
+            let outcome = helper.map_err(cannot_start)?.join();
+            outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 
-    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    /// See `Transport::spawn`.
+    pub fn spawn<F>(&self, future: F) -> Result<Task<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.spawn(future)
+        let start = || Background::start(Arc::clone(&self.connections), self.thread_start);
+        Ok(self.background.get_or_try_init(start)?.0.spawn(future))
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn build(thread_start: Option<fn()>) -> io::Result<tokio::runtime::Runtime> {
+/// A runtime with its connections, driven by the thread of whichever call uses it.
+struct Lane {
+    /// There until the lane is dropped.
+    runtime: Option<Runtime>,
+    connections: Arc<Connections>,
+}
+
+impl Lane {
+    fn open(connections: &Arc<Connections>, thread_start: Option<fn()>) -> Result<Self> {
+        let runtime = build(thread_start).map_err(cannot_start)?;
+        connections.open(runtime.handle())?;
+        Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections) })
+    }
+
+    fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
+        let runtime = self.runtime.as_ref().ok_or_else(|| Error::Internal("a lane without a runtime".into()))?;
+        Ok(runtime.block_on(future))
+    }
+}
+
+impl Drop for Lane {
+    /// Waits for nothing, a look-up that hangs included.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            self.connections.close(runtime.handle());
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A thread that drives a runtime, as long as its handle and the sender are there. Nobody waits for its end.
+struct Background(Handle, #[expect(dead_code, reason = "its drop is the signal")] oneshot::Sender<()>);
+
+impl Background {
+    /// The runtime is made on its thread, so that nothing is left to clean up where there is no thread.
+    fn start(connections: Arc<Connections>, thread_start: Option<fn()>) -> Result<Self> {
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = mpsc::channel();
+        let run = move || {
+            prepare_thread(thread_start);
+            let lane = match Lane::open(&connections, thread_start) {
+                Ok(lane) => lane,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            let handle = lane.runtime.as_ref().map(|runtime| runtime.handle().clone());
+            let handle = handle.ok_or_else(|| Error::Internal("a lane without a runtime".into()));
+            if ready.send(handle).is_ok() {
+                drop(lane.drive(stopped));
+            }
+        };
+        named_thread().spawn(run).map_err(cannot_start)?;
+        let handle = started.recv().unwrap_or_else(|_| Err(Error::Internal("the background thread ended".into())))?;
+        Ok(Self(handle, stop))
+    }
+}
+
+fn build(thread_start: Option<fn()>) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .thread_name(THREAD_NAME)
-        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .max_blocking_threads(MAX_LOOK_UPS)
+        .thread_keep_alive(IDLE_LOOK_UP)
         .on_thread_start(move || prepare_thread(thread_start))
         .build()
 }
@@ -104,5 +170,5 @@ fn prepare_thread(thread_start: Option<fn()>) {
 }
 
 fn cannot_start(error: io::Error) -> Error {
-    Error::Internal(format!("cannot start a thread for network calls: {error}"))
+    Error::Internal(format!("cannot start what network calls run on: {error}"))
 }

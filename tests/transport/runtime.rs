@@ -1,9 +1,9 @@
 //! Where requests run.
 
 use crate::server::{Reply, Server};
-use crate::{options, post, send_with, transport};
+use crate::{kind, options, post, send_with, transport};
 use armoriq::Error;
-use armoriq::transport::{Transport, TransportOptions};
+use armoriq::transport::{Transport, TransportErrorKind, TransportOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,17 +11,52 @@ use std::time::{Duration, Instant};
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
-fn starts_one_thread_with_the_first_request() {
+fn starts_a_thread_for_background_work_only() {
     let thread_start: fn() = || {
         STARTED.fetch_add(1, Ordering::SeqCst);
     };
     let server = Server::start(|_, _| Reply::json(200, "{}"));
     let transport = Transport::new(&TransportOptions { thread_start: Some(thread_start), ..options() }).unwrap();
-    assert_eq!(STARTED.load(Ordering::SeqCst), 0);
     for _ in 0..3 {
         send_with(&transport, post(server.url("/"))).unwrap();
     }
+    assert_eq!(STARTED.load(Ordering::SeqCst), 0);
+    for _ in 0..3 {
+        let task = transport.spawn(async { 7 }).unwrap();
+        assert_eq!(transport.block_on(task).unwrap().unwrap(), 7);
+    }
     assert_eq!(STARTED.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn the_background_thread_keeps_its_connection_too() {
+    let server = Server::start(|_, _| Reply::json(200, "{}"));
+    let transport = Arc::new(transport());
+    let (inner, url) = (Arc::clone(&transport), server.url("/"));
+    let task = transport.spawn(async move {
+        for _ in 0..5 {
+            inner.send(post(url.clone()), None).await.unwrap();
+        }
+    });
+    transport.block_on(task.unwrap()).unwrap().unwrap();
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_call_that_panics_spoils_nothing() {
+    let server = Server::start(|_, _| Reply::json(200, "{}"));
+    let transport = transport();
+    let outcome =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| transport.block_on(async { panic!("planned") })));
+    assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&"planned"));
+    assert_eq!(send_with(&transport, post(server.url("/"))).unwrap().status(), 200);
+}
+
+#[test]
+fn a_request_outside_of_its_transport_is_refused() {
+    let (one, other) = (transport(), transport());
+    let sending = other.send(post("http://127.0.0.1:9/".into()), None);
+    assert_eq!(kind(one.block_on(sending).unwrap()), TransportErrorKind::Internal);
 }
 
 #[test]
@@ -38,6 +73,7 @@ fn many_threads_share_a_transport() {
         }
     });
     assert_eq!(server.received().len(), 160);
+    assert!(server.connections() <= 8, "{}", server.connections());
 }
 
 #[test]
@@ -45,6 +81,7 @@ fn may_be_waited_for_on_a_thread_of_another_runtime() {
     let server = Server::start(|_, _| Reply::json(200, "{}"));
     let host = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let transport = transport();
+    // The host's thread belongs to its runtime.
     let status = host.block_on(async { send_with(&transport, post(server.url("/"))).unwrap().status() });
     assert_eq!(status, 200);
 }

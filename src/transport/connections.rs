@@ -1,0 +1,61 @@
+use super::error::TransportError;
+use crate::error::{Error, Result};
+use reqwest::Client;
+use reqwest::header::HeaderValue;
+use reqwest::redirect::Policy;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{Handle, Id};
+
+/// Servers and balancers commonly close a connection that idled for a minute; ours is gone before.
+const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+
+/// The connections of each runtime: a socket belongs to the runtime that opened it.
+pub(super) struct Connections {
+    user_agent: HeaderValue,
+    tls: rustls::ClientConfig,
+    clients: Mutex<HashMap<Id, Client>>,
+}
+
+impl Connections {
+    pub fn new(user_agent: HeaderValue, tls: rustls::ClientConfig) -> Self {
+        Self { user_agent, tls, clients: Mutex::default() }
+    }
+
+    /// Gives a runtime connections of its own. None is opened yet; the proxies of the environment are read.
+    pub fn open(&self, runtime: &Handle) -> Result<()> {
+        let client = Client::builder()
+            .user_agent(self.user_agent.clone())
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .tls_backend_preconfigured(self.tls.clone())
+            .build()
+            .map_err(|error| Error::Internal(format!("cannot make an HTTP client: {}", error.without_url())))?;
+        self.clients().insert(runtime.id(), client);
+        Ok(())
+    }
+
+    pub fn close(&self, runtime: &Handle) {
+        self.clients().remove(&runtime.id());
+    }
+
+    /// The connections of the runtime that polls the current future.
+    pub fn here(&self) -> Result<Client, TransportError> {
+        let here = Handle::try_current().ok().and_then(|runtime| self.clients().get(&runtime.id()).cloned());
+        here.ok_or_else(|| TransportError::internal("a request is sent outside of its transport's own runtime"))
+    }
+
+    fn clients(&self) -> MutexGuard<'_, HashMap<Id, Client>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets a runtime see what became of its connections since it was last driven: one turn in which it is told, one in
+/// which they act on it. Otherwise one that its server has closed meanwhile would be used again, and one that has only
+/// just become free would not.
+pub(super) async fn catch_up() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
