@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use armoriq::policy::Document;
 use serde_json::{Value, json};
 use serde_saphyr::{Location, Spanned};
 
@@ -52,7 +53,8 @@ pub fn compile(entry: Spanned<PolicyEntry>, agent: &str, servers: &[&str]) -> Re
         (_, true) => from_document(at, entry)?,
         (_, false) => from_lists(at, entry, agent, servers)?,
     };
-    armoriq::policy::Document::compile(&policy.document)
+    // A bundle would keep the agent and refuse all its calls; here somebody can still put it right.
+    Document::compile(&policy.document)
         .map_err(|error| Fault::new(at, format!("the policy cannot be evaluated: {error}")))?;
     Ok(policy)
 }
