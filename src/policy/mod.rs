@@ -1,1 +1,29 @@
+//! The policy language `armor.policy.v2`: documents are compiled once and evaluated many times.
 //!
+//! Evaluation is pure. It does no I/O and has no clock: the time of a call is part of the call. Whatever cannot be
+//! decided is an [`EvaluationError`], and an error means that the call must be refused.
+//!
+//! The one thing taken from the surroundings is the machine's time zone, which gives a time without a zone its meaning.
+
+mod budget;
+mod bundle;
+mod call;
+mod condition;
+mod document;
+mod error;
+mod evaluate;
+mod glob;
+pub mod local;
+mod regex;
+mod scope;
+mod time;
+mod verdict;
+
+use budget::Budget;
+
+pub use bundle::{Agent, Bundle, BundleError};
+pub use call::{Arguments, Call, Member, Node, Segment, Timestamp};
+pub use document::Document;
+pub use error::EvaluationError;
+pub use evaluate::{Bound, Evaluation, Obligation, Provenance, Rule, evaluate, evaluate_json};
+pub use verdict::{Layer, Verdict};

@@ -1,0 +1,282 @@
+use serde_json::{Number, Value, json};
+
+use super::call::{Arguments, Call};
+use super::document::{Document, Expiry, Statement};
+use super::scope::Scope;
+use super::verdict::{Layer, Verdict};
+use super::{Budget, EvaluationError};
+
+/// The documents that govern a target, each optional.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bound<'a> {
+    pub floor: Option<&'a Document>,
+    pub agent: Option<&'a Document>,
+    pub group: Option<&'a Document>,
+}
+
+/// What the documents say about a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation<'a> {
+    pub verdict: Verdict,
+    /// What the floor alone says, `None` where it says nothing.
+    pub floor_verdict: Option<Verdict>,
+    /// The deciding statement's `approval`.
+    pub approval: Option<&'a Value>,
+    pub obligations: Vec<Obligation<'a>>,
+    pub provenance: Provenance<'a>,
+}
+
+/// Where an evaluation's verdict comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provenance<'a> {
+    pub policy_id: &'a str,
+    pub layer: Layer,
+    /// The deciding statement, `None` for a document's default.
+    pub rule: Option<Rule<'a>>,
+}
+
+/// The statement that decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule<'a> {
+    pub statement_id: &'a str,
+    pub rule_key: &'a str,
+    pub variant: &'a Number,
+    /// The reason to give to the caller, such as `hold:charge#0`.
+    pub reason: &'a str,
+}
+
+/// What the caller has to see to when it follows the verdict. So far there is one kind: the rule was written for
+/// another version of the tool's schema.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Obligation<'a> {
+    pub statement_id: &'a str,
+    /// The schema hash that the rule was written for.
+    pub bound: &'a str,
+    /// The schema hash that the call brought, null where it is unknown.
+    pub observed: &'a Value,
+}
+
+/// Decides a call by the documents that are bound to its target.
+///
+/// An error means that the policy gives no answer, and whoever asked must refuse the call.
+pub fn evaluate<'a, A>(call: &Call<'a, A>, bound: &Bound<'a>) -> Result<Evaluation<'a>, EvaluationError>
+where
+    A: Arguments + ?Sized,
+{
+    let run = Run { call, budget: Budget::new() };
+    let floor = match bound.floor {
+        Some(document) => run.floor(document)?,
+        None => None,
+    };
+    if let Some(floor) = &floor
+        && floor.verdict == Verdict::Block
+    {
+        return Ok(floor.clone());
+    }
+    let candidate = run.candidate(bound)?;
+    let floor_verdict = floor.as_ref().map(|floor| floor.verdict);
+    let decided = match floor {
+        Some(floor) if floor.verdict > candidate.verdict => floor,
+        _ => candidate,
+    };
+    Ok(Evaluation { floor_verdict, ..decided })
+}
+
+/// One evaluation under way.
+struct Run<'r, 'a, A: ?Sized> {
+    call: &'r Call<'a, A>,
+    budget: Budget,
+}
+
+/// A document whose statements count at the time of the call.
+#[derive(Clone, Copy)]
+struct Live<'a> {
+    document: &'a Document,
+    /// The time of the call in milliseconds since 1970, where it is known and anything depends on it.
+    now: Option<i64>,
+}
+
+impl<'a, A> Run<'_, 'a, A>
+where
+    A: Arguments + ?Sized,
+{
+    /// What the floor's rules for everybody say.
+    fn floor(&self, document: &'a Document) -> Result<Option<Evaluation<'a>>, EvaluationError> {
+        let Some(live) = self.live(document)? else { return Ok(None) };
+        self.decide(live, document.own(), Layer::Floor)
+    }
+
+    /// What the agent's document says, else the group's, else the nearest default.
+    fn candidate(&self, bound: &Bound<'a>) -> Result<Evaluation<'a>, EvaluationError> {
+        for document in [bound.agent, bound.group].into_iter().flatten() {
+            let Some(live) = self.live(document)? else { continue };
+            let member = self.call.member.as_ref();
+            if let Some(scope) = member.and_then(|member| document.members().of(member, document, live.now))
+                && let Some(decision) = self.decide(live, scope, Layer::Member)?
+            {
+                return Ok(decision);
+            }
+            if let Some(decision) = self.decide(live, document.own(), document.layer())? {
+                return Ok(decision);
+            }
+        }
+        let nearest = bound.agent.or(bound.group).or(bound.floor);
+        nearest.map(default_of).ok_or(EvaluationError::NoDocument)
+    }
+
+    /// The document where it has not expired as a whole. Fails on the first time in it that is not one.
+    fn live(&self, document: &'a Document) -> Result<Option<Live<'a>>, EvaluationError> {
+        if let Expiry::Unsupported(error) = document.expiry() {
+            return Err(error.clone());
+        }
+        let mut now = None;
+        if *document.expiry() != Expiry::Never {
+            now = self.call.timestamp.epoch_ms()?;
+            if !document.expiry().is_live(now) {
+                return Ok(None);
+            }
+        }
+        if let Some(error) = document.expiry_error() {
+            return Err(error.clone());
+        }
+        if document.has_expiring_statements() {
+            now = self.call.timestamp.epoch_ms()?;
+        }
+        Ok(Some(Live { document, now }))
+    }
+
+    /// The stricter of what the tool's rule and its capabilities' rules say, `None` where neither says anything.
+    fn decide(
+        &self,
+        live: Live<'a>,
+        scope: &'a Scope,
+        layer: Layer,
+    ) -> Result<Option<Evaluation<'a>>, EvaluationError> {
+        let by_tool = self.by_tool(live, scope)?;
+        let by_capability = self.by_capability(live, scope)?;
+        let is_stricter = |capability: &Statement| by_tool.is_none_or(|tool| capability.effect > tool.effect);
+        let (statement, obligations) = match (by_tool, by_capability) {
+            (_, Some(statement)) if is_stricter(statement) => (statement, Vec::new()),
+            (Some(statement), _) => (statement, self.obligations(statement)),
+            _ => return Ok(None),
+        };
+        Ok(Some(Evaluation {
+            verdict: statement.effect,
+            floor_verdict: None,
+            approval: Some(&statement.approval),
+            obligations,
+            provenance: Provenance { policy_id: live.document.policy_id(), layer, rule: Some(statement.rule()) },
+        }))
+    }
+
+    /// The first statement that holds under the best key. Where none does, no other key is tried.
+    fn by_tool(&self, live: Live<'a>, scope: &Scope) -> Result<Option<&'a Statement>, EvaluationError> {
+        let key = scope.best_key(live.document, self.call.tool, live.now, &self.budget)?;
+        for statement in key.into_iter().flat_map(|key| key.variants()).filter_map(|index| live.statement(index)) {
+            if self.holds(statement)? {
+                return Ok(Some(statement));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The strictest statement that holds about one of the call's capabilities, the last of several.
+    fn by_capability(&self, live: Live<'a>, scope: &Scope) -> Result<Option<&'a Statement>, EvaluationError> {
+        let mut strictest: Option<&Statement> = None;
+        let statements = scope.capability_statements(&self.call.capabilities);
+        for statement in statements.iter().filter_map(|&index| live.statement(index)) {
+            if self.holds(statement)? && strictest.is_none_or(|best| statement.effect >= best.effect) {
+                strictest = Some(statement);
+            }
+        }
+        Ok(strictest)
+    }
+
+    fn holds(&self, statement: &Statement) -> Result<bool, EvaluationError> {
+        for condition in &statement.conditions {
+            if !condition.holds(self.call, &self.budget)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn obligations(&self, statement: &'a Statement) -> Vec<Obligation<'a>> {
+        let Some(observed) = self.call.schema_hash else { return Vec::new() };
+        let bound = statement.conditions.iter().filter_map(|condition| condition.bound_schema.as_deref());
+        let drifted = bound.filter(|bound| observed.as_str() != Some(bound));
+        drifted.map(|bound| Obligation { statement_id: &statement.id, bound, observed }).collect()
+    }
+}
+
+impl<'a> Live<'a> {
+    /// The statement at a place in the document, `None` where it has expired.
+    fn statement(&self, index: usize) -> Option<&'a Statement> {
+        self.document.statement(index).filter(|statement| statement.expiry.is_live(self.now))
+    }
+}
+
+fn default_of(document: &Document) -> Evaluation<'_> {
+    Evaluation {
+        verdict: document.default_verdict(),
+        floor_verdict: None,
+        approval: None,
+        obligations: Vec::new(),
+        provenance: Provenance { policy_id: document.policy_id(), layer: document.layer(), rule: None },
+    }
+}
+
+impl Statement {
+    fn rule(&self) -> Rule<'_> {
+        Rule { statement_id: &self.id, rule_key: &self.rule_key, variant: &self.variant, reason: &self.reason }
+    }
+}
+
+impl Evaluation<'_> {
+    /// The evaluation in the evaluator's JSON form.
+    pub fn to_json(&self) -> Value {
+        let rule = self.provenance.rule.as_ref();
+        json!({
+            "verdict": self.verdict.as_str(),
+            "floorVerdict": self.floor_verdict.map(Verdict::as_str),
+            "approval": self.approval,
+            "obligations": self.obligations.iter().map(Obligation::to_json).collect::<Vec<_>>(),
+            "provenance": {
+                "policyId": self.provenance.policy_id,
+                "statementId": rule.map(|rule| rule.statement_id),
+                "ruleKey": rule.map_or("tools.default", |rule| rule.rule_key),
+                "variant": rule.map_or(Value::from(-1), |rule| Value::Number(rule.variant.clone())),
+                "layer": self.provenance.layer.as_str(),
+            },
+        })
+    }
+}
+
+impl Obligation<'_> {
+    /// The obligation in the evaluator's JSON form.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "type": "schema_drift",
+            "statementId": self.statement_id,
+            "bound": self.bound,
+            "observed": self.observed,
+        })
+    }
+}
+
+/// Decides a call by documents, both in the evaluator's JSON form: `{"floor": …, "agent": …, "group": …}`.
+pub fn evaluate_json(call: &Value, documents: &Value) -> Result<Value, EvaluationError> {
+    let documents =
+        documents.as_object().ok_or_else(|| EvaluationError::malformed("the documents are not an object"))?;
+    if let Some(unknown) = documents.keys().find(|key| !["floor", "agent", "group"].contains(&key.as_str())) {
+        let unknown = Value::from(unknown.as_str());
+        return Err(EvaluationError::NotEvaluable(format!("unknown kind of document: {unknown}")));
+    }
+    let compile = |layer: &str| {
+        let document = documents.get(layer).filter(|document| !document.is_null());
+        document.map(Document::compile).transpose()
+    };
+    let (floor, agent, group) = (compile("floor")?, compile("agent")?, compile("group")?);
+    let bound = Bound { floor: floor.as_ref(), agent: agent.as_ref(), group: group.as_ref() };
+    evaluate(&Call::from_json(call)?, &bound).map(|evaluation| evaluation.to_json())
+}

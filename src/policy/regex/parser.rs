@@ -1,0 +1,356 @@
+use regex_syntax::hir::{Hir, Look, Repetition};
+
+use super::super::EvaluationError;
+use super::hir::{self, UnitRange};
+
+/// How deep groups may nest.
+const MAX_NESTING: usize = 200;
+/// The largest pattern, counted in the units that it is made of after repetitions are written out.
+const MAX_SIZE: usize = 1 << 15;
+/// Repeat counts from here on are refused by the official evaluator too.
+const REPEAT_LIMIT: u64 = 0xFFFF_FFFF;
+
+/// A pattern of the portable subset.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub hir: Hir,
+    /// What the automaton's size grows with.
+    pub size: usize,
+    /// Whether it has an assertion that could hold in the middle of a unit.
+    pub needs_unit_steps: bool,
+}
+
+pub(super) fn parse(pattern: &str) -> Result<Pattern, EvaluationError> {
+    let units: Vec<u16> = pattern.encode_utf16().collect();
+    if units.len() > MAX_SIZE {
+        return Err(EvaluationError::malformed("pattern too large"));
+    }
+    let mut parser = Parser { units, at: 0, has_not_boundary: false, invalid: None };
+    let fragment = parser.pattern()?;
+    if let Some(message) = parser.invalid {
+        return Err(EvaluationError::NotEvaluable(message));
+    }
+    let Fragment { hir, size } = fragment;
+    if size > MAX_SIZE {
+        return Err(EvaluationError::malformed("pattern too large"));
+    }
+    Ok(Pattern { hir, size, needs_unit_steps: parser.has_not_boundary })
+}
+
+struct Fragment {
+    hir: Hir,
+    size: usize,
+}
+
+/// An open group: its finished alternatives and the parts of the one being read.
+#[derive(Default)]
+struct Group {
+    alternatives: Vec<Fragment>,
+    parts: Vec<Fragment>,
+}
+
+impl Group {
+    fn end_alternative(&mut self) {
+        let size = self.parts.iter().fold(1, |sum: usize, part| sum.saturating_add(part.size));
+        let hir = Hir::concat(self.parts.drain(..).map(|part| part.hir).collect());
+        self.alternatives.push(Fragment { hir, size });
+    }
+
+    fn finish(mut self) -> Fragment {
+        self.end_alternative();
+        let size = self.alternatives.iter().fold(0, |sum: usize, alternative| sum.saturating_add(alternative.size));
+        let hir = Hir::alternation(self.alternatives.into_iter().map(|alternative| alternative.hir).collect());
+        Fragment { hir, size }
+    }
+}
+
+struct Parser {
+    units: Vec<u16>,
+    at: usize,
+    has_not_boundary: bool,
+    /// What is portable but means nothing, told only when nothing is found that is not portable.
+    invalid: Option<String>,
+}
+
+/// What one class item is, as `-` sees it.
+#[derive(Clone, Copy)]
+enum Item {
+    Unit(u16),
+    Set,
+}
+
+const DIGITS: &[UnitRange] = &[(0x30, 0x39)];
+const WORD: &[UnitRange] = &[(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)];
+const SPACE: &[UnitRange] = &[
+    (0x09, 0x0D),
+    (0x20, 0x20),
+    (0xA0, 0xA0),
+    (0x1680, 0x1680),
+    (0x2000, 0x200A),
+    (0x2028, 0x2029),
+    (0x202F, 0x202F),
+    (0x205F, 0x205F),
+    (0x3000, 0x3000),
+    (0xFEFF, 0xFEFF),
+];
+const LINE_TERMINATORS: &[UnitRange] = &[(0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029)];
+
+impl Parser {
+    fn pattern(&mut self) -> Result<Fragment, EvaluationError> {
+        let mut open: Vec<Group> = Vec::new();
+        let mut group = Group::default();
+        while let Some(unit) = self.next() {
+            match ascii(unit) {
+                b'(' => {
+                    if self.peek() == Some(b'?') && !self.take_all(b"?:") {
+                        return Err(self.not_portable());
+                    }
+                    if open.len() == MAX_NESTING {
+                        return Err(EvaluationError::malformed("groups are nested too deeply in a pattern"));
+                    }
+                    open.push(std::mem::take(&mut group));
+                }
+                b')' => {
+                    let outer = open.pop().ok_or_else(|| self.not_portable())?;
+                    let inner = std::mem::replace(&mut group, outer).finish();
+                    let part = self.quantified(inner)?;
+                    group.parts.push(part);
+                }
+                b'|' => group.end_alternative(),
+                _ => {
+                    let part = self.atom(unit)?;
+                    group.parts.push(part);
+                }
+            }
+        }
+        if open.is_empty() { Ok(group.finish()) } else { Err(self.not_portable()) }
+    }
+
+    fn atom(&mut self, unit: u16) -> Result<Fragment, EvaluationError> {
+        let (hir, size) = match ascii(unit) {
+            b'^' => return self.assertion(Look::Start),
+            b'$' => return self.assertion(Look::End),
+            b']' | b'{' | b'}' | b'*' | b'+' | b'?' => return Err(self.not_portable()),
+            b'.' => set(&hir::complement(LINE_TERMINATORS)),
+            b'[' => set(&self.class()?),
+            b'\\' => match self.peek() {
+                Some(b'b') => {
+                    self.at += 1;
+                    return self.assertion(Look::WordAscii);
+                }
+                Some(b'B') => {
+                    self.at += 1;
+                    self.has_not_boundary = true;
+                    return self.assertion(Look::WordAsciiNegate);
+                }
+                Some(b'D') => self.negated_escape(DIGITS),
+                Some(b'W') => self.negated_escape(WORD),
+                Some(b'S') => self.negated_escape(SPACE),
+                _ => {
+                    let mut ranges = Vec::new();
+                    self.escape(&mut ranges)?;
+                    set(&ranges)
+                }
+            },
+            _ => (hir::unit(unit), 1),
+        };
+        self.quantified(Fragment { hir, size })
+    }
+
+    fn negated_escape(&mut self, ranges: &[UnitRange]) -> (Hir, usize) {
+        self.at += 1;
+        set(&hir::complement(ranges))
+    }
+
+    fn assertion(&mut self, look: Look) -> Result<Fragment, EvaluationError> {
+        if self.quantifier()?.is_some() {
+            return Err(self.not_portable());
+        }
+        Ok(Fragment { hir: Hir::look(look), size: 1 })
+    }
+
+    /// Reads an escape that stands for units, inside a class or outside, and adds them to `ranges`.
+    fn escape(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, EvaluationError> {
+        let unit = self.next().ok_or_else(|| self.not_portable())?;
+        let set = match ascii(unit) {
+            b'd' => DIGITS,
+            b'w' => WORD,
+            b's' => SPACE,
+            _ => {
+                let unit = self.escaped_unit(unit)?;
+                ranges.push((unit, unit));
+                return Ok(Item::Unit(unit));
+            }
+        };
+        ranges.extend_from_slice(set);
+        Ok(Item::Set)
+    }
+
+    fn escaped_unit(&mut self, unit: u16) -> Result<u16, EvaluationError> {
+        Ok(match ascii(unit) {
+            b't' => 0x09,
+            b'n' => 0x0A,
+            b'r' => 0x0D,
+            b'f' => 0x0C,
+            b'v' => 0x0B,
+            b'x' => self.hex(2)?,
+            b'u' => self.hex(4)?,
+            byte if br"\/.*+?()[]{}|^$-".contains(&byte) => unit,
+            _ => return Err(self.not_portable()),
+        })
+    }
+
+    fn hex(&mut self, digits: usize) -> Result<u16, EvaluationError> {
+        let mut value = 0;
+        for _ in 0..digits {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            let digit = digit.ok_or_else(|| self.not_portable())?;
+            self.at += 1;
+            value = value << 4 | digit as u16;
+        }
+        Ok(value)
+    }
+
+    fn class(&mut self) -> Result<Vec<UnitRange>, EvaluationError> {
+        let is_negated = self.take(b'^');
+        let mut ranges = Vec::new();
+        // A `-` makes a range only after a single unit that no range has used.
+        let mut start = None;
+        let mut is_after_set = false;
+        while !self.take(b']') {
+            let is_dash = self.peek() == Some(b'-') && self.units.get(self.at.saturating_add(1)).is_some();
+            let ends_class = self.units.get(self.at.saturating_add(1)).is_some_and(|&unit| ascii(unit) == b']');
+            if is_dash && !ends_class {
+                if is_after_set {
+                    self.at += 1;
+                    return Err(self.not_portable());
+                }
+                if let Some(low) = start {
+                    self.at += 1;
+                    self.range_to(low, &mut ranges)?;
+                    start = None;
+                    continue;
+                }
+            }
+            let item = self.class_item(&mut ranges)?;
+            is_after_set = matches!(item, Item::Set);
+            start = if let Item::Unit(unit) = item { Some(unit) } else { None };
+        }
+        if ranges.is_empty() {
+            return Err(self.not_portable());
+        }
+        Ok(if is_negated { hir::complement(&ranges) } else { ranges })
+    }
+
+    fn range_to(&mut self, low: u16, ranges: &mut Vec<UnitRange>) -> Result<(), EvaluationError> {
+        let Item::Unit(high) = self.class_item(&mut Vec::new())? else { return Err(self.not_portable()) };
+        if low > high {
+            self.invalid.get_or_insert_with(|| format!("a character range is reversed at {}", self.at));
+        } else {
+            ranges.push((low, high));
+        }
+        Ok(())
+    }
+
+    fn class_item(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, EvaluationError> {
+        let unit = self.next().ok_or_else(|| self.not_portable())?;
+        match ascii(unit) {
+            b'\\' => self.escape(ranges),
+            b'[' => Err(self.not_portable()),
+            _ if (0xD800..=0xDFFF).contains(&unit) => Err(self.not_portable()),
+            _ => {
+                ranges.push((unit, unit));
+                Ok(Item::Unit(unit))
+            }
+        }
+    }
+
+    fn quantified(&mut self, atom: Fragment) -> Result<Fragment, EvaluationError> {
+        let Some((min, max)) = self.quantifier()? else { return Ok(atom) };
+        self.take(b'?');
+        if self.quantifier()?.is_some() {
+            return Err(self.not_portable());
+        }
+        if max.is_some_and(|max| max < min) {
+            self.invalid.get_or_insert_with(|| format!("a repeat count is reversed at {}", self.at));
+            return Ok(atom);
+        }
+        if min.max(max.unwrap_or(0)) >= REPEAT_LIMIT {
+            self.invalid.get_or_insert_with(|| "the repetition number is too large".to_owned());
+            return Ok(atom);
+        }
+        let copies = usize::try_from(max.unwrap_or(min).max(1)).unwrap_or(usize::MAX);
+        let size = atom.size.saturating_mul(copies).saturating_add(1);
+        let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let repetition = Repetition { min: narrow(min), max: max.map(narrow), greedy: true, sub: Box::new(atom.hir) };
+        Ok(Fragment { hir: Hir::repetition(repetition), size })
+    }
+
+    /// Reads a quantifier if one starts here, without its lazy mark.
+    fn quantifier(&mut self) -> Result<Option<(u64, Option<u64>)>, EvaluationError> {
+        let (min, max) = match self.peek() {
+            Some(b'*') => (0, None),
+            Some(b'+') => (1, None),
+            Some(b'?') => (0, Some(1)),
+            Some(b'{') => return self.counts().map(Some),
+            _ => return Ok(None),
+        };
+        self.at += 1;
+        Ok(Some((min, max)))
+    }
+
+    fn counts(&mut self) -> Result<(u64, Option<u64>), EvaluationError> {
+        self.at += 1;
+        let min = self.count().ok_or_else(|| self.not_portable())?;
+        let max = if self.take(b',') { self.count() } else { Some(min) };
+        if self.take(b'}') { Ok((min, max)) } else { Err(self.not_portable()) }
+    }
+
+    /// A decimal number, saturating; `None` where there is no digit.
+    fn count(&mut self) -> Option<u64> {
+        let mut count = None;
+        while let Some(digit) = self.peek().filter(u8::is_ascii_digit) {
+            self.at += 1;
+            count = Some(count.unwrap_or(0_u64).saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+        }
+        count
+    }
+
+    fn next(&mut self) -> Option<u16> {
+        let unit = self.units.get(self.at).copied()?;
+        self.at += 1;
+        Some(unit)
+    }
+
+    /// The next unit where it is ASCII, else 0 standing for any other.
+    fn peek(&self) -> Option<u8> {
+        self.units.get(self.at).map(|&unit| ascii(unit))
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn take_all(&mut self, bytes: &[u8]) -> bool {
+        let rest = self.units.get(self.at..).unwrap_or_default();
+        let found = rest.len() >= bytes.len() && rest.iter().zip(bytes).all(|(&unit, &byte)| ascii(unit) == byte);
+        self.at += if found { bytes.len() } else { 0 };
+        found
+    }
+
+    fn not_portable(&self) -> EvaluationError {
+        EvaluationError::NotPortable(format!("pattern outside the portable subset at {}", self.at))
+    }
+}
+
+/// The unit as an ASCII byte; 0, which has no meaning in a pattern, for every other.
+fn ascii(unit: u16) -> u8 {
+    u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(0)
+}
+
+/// One unit out of the ranges, and what that adds to the size of a pattern.
+fn set(ranges: &[UnitRange]) -> (Hir, usize) {
+    (hir::class(ranges), ranges.len().saturating_mul(3))
+}
