@@ -1,8 +1,10 @@
 //! What the routes share.
 
 use armoriq::json::sha256_hex;
+use armoriq::policy::{Bundle, BundleError};
 use uuid::Uuid;
 
+use crate::bundle::bundle_json;
 use crate::config::{Agent, Config};
 use crate::signer::{Signer, SignerError};
 use crate::state::Store;
@@ -10,8 +12,19 @@ use crate::state::Store;
 /// What the official SDK sends for a user or an agent that it was not given.
 pub const PLACEHOLDER: &str = "__sdk_multiuser__";
 
+/// Why there is nothing to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+}
+
 pub struct App {
     pub config: Config,
+    /// The policies of every agent, compiled.
+    pub bundle: Bundle,
     pub signer: Signer,
     pub store: Store,
     /// The address of the proxy, for the context of a held call.
@@ -19,9 +32,11 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(config: Config, proxy_url: String) -> Result<Self, SignerError> {
+    pub fn new(config: Config, proxy_url: String) -> Result<Self, StartError> {
         let signer = Signer::new(config.signing_seed)?;
-        Ok(Self { config, signer, store: Store::default(), proxy_url })
+        let agents: Vec<&Agent> = config.agents.iter().collect();
+        let bundle = Bundle::compile(&bundle_json(&config, &agents))?;
+        Ok(Self { config, bundle, signer, store: Store::default(), proxy_url })
     }
 
     /// The id of an API key; `None` for one that is not configured.

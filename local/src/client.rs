@@ -2,8 +2,13 @@
 
 use std::io::{self, Write};
 
-use reqwest::{Method, Url};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use url::{Position, Url};
 
 use crate::cli::{Approvals, Audit, Decide};
 
@@ -74,31 +79,65 @@ async fn call(
     query: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<Value, String> {
-    let mut url = Url::parse(backend).map_err(|error| format!("{backend} is not a URL: {error}"))?;
-    url.path_segments_mut()
-        .map_err(|()| format!("{backend} is not an http URL"))?
-        .pop_if_empty()
-        .push("local")
-        .extend(path);
-    if !query.is_empty() {
-        url.query_pairs_mut().extend_pairs(query);
-    }
-    // No proxy: an approval is never sent anywhere but to this machine.
-    let client = reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())?;
-    let mut request = client.request(method, url);
-    if let Some(body) = body {
-        request = request.header("content-type", "application/json").body(body.to_string());
-    }
-    let unreachable = |error: reqwest::Error| {
-        let cause = std::error::Error::source(&error).map(|source| format!(" ({source})")).unwrap_or_default();
-        format!("cannot reach the control plane at {backend}{cause}; is armoriq-local running there?")
-    };
-    let response = request.send().await.map_err(unreachable)?;
-    let status = response.status();
-    let bytes = response.bytes().await.map_err(unreachable)?;
-    let answer = armoriq::json::parse_bytes(&bytes).unwrap_or(Value::Null);
+    let url = local_url(backend, path, query)?;
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let (status, answer) = exchange(&url, method, body).await.map_err(|error| {
+        format!("cannot reach the control plane at {backend} ({error}); is armoriq-local running there?")
+    })?;
+    let answer = armoriq::json::parse_bytes(&answer).unwrap_or(Value::Null);
     match status.is_success() {
         true => Ok(answer),
         false => Err(answer["message"].as_str().map_or_else(|| format!("{backend} answers {status}"), str::to_owned)),
+    }
+}
+
+fn local_url(backend: &str, path: &[&str], query: &[(&str, &str)]) -> Result<Url, String> {
+    let mut url = Url::parse(backend)
+        .ok()
+        .filter(|url| url.scheme() == "http" && url.has_host())
+        .ok_or_else(|| format!("{backend} is not an http URL"))?;
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().push("local").extend(path);
+    }
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    Ok(url)
+}
+
+/// One request on a connection of its own, and its answer.
+async fn exchange(
+    url: &Url,
+    method: Method,
+    body: String,
+) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    let authority = &url[Position::BeforeHost..Position::AfterPort];
+    let addresses = url.socket_addrs(|| None)?;
+    let stream = TcpStream::connect(addresses.as_slice()).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(&url[Position::BeforePath..Position::AfterQuery])
+        .header(header::HOST, authority)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)))?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let answer = response.into_body().collect().await?.to_bytes();
+    connection.abort();
+    Ok((status, answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_stays_one_segment_of_the_path() {
+        let url = local_url("http://127.0.0.1:3000/", &["delegations", "../x?y", "approve"], &[("a", "b c")]).unwrap();
+        assert_eq!(url.as_str(), "http://127.0.0.1:3000/local/delegations/..%2Fx%3Fy/approve?a=b+c");
+        assert!(local_url("https://127.0.0.1", &[], &[]).is_err());
+        assert!(local_url("127.0.0.1:3000", &[], &[]).is_err());
     }
 }

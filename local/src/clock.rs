@@ -17,6 +17,10 @@ impl Instant {
         Self(millis)
     }
 
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
     /// Moves by seconds; what does not fit stays at the end of time.
     pub fn plus_seconds(self, seconds: f64) -> Self {
         Self(self.0.saturating_add((seconds * 1000.0).round() as i64))

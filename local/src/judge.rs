@@ -110,21 +110,17 @@ fn plan_of(app: &App, request: &Request<'_>) -> Result<Arc<Plan>, TokenRefusal> 
 fn decide_planned(app: &App, request: &Request<'_>, plan: Arc<Plan>) -> Judgement {
     let email = user_email(request.user_email).or(plan.user_email.as_deref()).map(str::to_owned);
     let planned = plan.has(request.server, request.tool);
-    let decision = match app.config.agent(&plan.agent) {
-        _ if !planned => {
-            Decision::block(format!("tool-not-in-plan: '{}' was not declared in the captured plan", request.name))
-        }
-        None => Decision::block(format!("agent_unresolved: no registered agent matches '{}'", plan.agent)),
-        Some(agent) => {
-            let call = Call {
-                server: request.server,
-                tool: request.tool,
-                arguments: request.arguments,
-                user_email: email.as_deref(),
-                now: request.now,
-            };
-            decide(&app.config, agent, &call)
-        }
+    let decision = if planned {
+        let call = Call {
+            server: request.server,
+            tool: request.tool,
+            arguments: request.arguments,
+            user_email: email.as_deref(),
+            now: request.now,
+        };
+        decide(&app.bundle, &plan.agent, &call)
+    } else {
+        Decision::block(format!("tool-not-in-plan: '{}' was not declared in the captured plan", request.name))
     };
     Judgement { decision, planned, plan, user_email: email }
 }

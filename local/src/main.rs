@@ -1,6 +1,7 @@
 //! `armoriq-local`: a local ArmorIQ control plane in one process.
 
 mod app;
+mod bundle;
 mod cli;
 mod client;
 mod clock;

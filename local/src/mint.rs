@@ -1,11 +1,12 @@
 //! Minting: a plan becomes a signed intent token.
 
+use armoriq::policy::Verdict;
 use serde_json::{Value, json};
 
 use crate::app::{App, new_id};
 use crate::clock::Instant;
 use crate::config::Agent;
-use crate::engine::{Call, Verdict, decide};
+use crate::engine::{Call, decide};
 use crate::plan::ReadPlan;
 use crate::state::plans::Plan;
 
@@ -104,7 +105,7 @@ fn validate(app: &App, order: &Order<'_>, plan: &ReadPlan) -> Value {
             user_email: order.user_email,
             now: order.now,
         };
-        let decision = decide(&app.config, order.agent, &call);
+        let decision = decide(&app.bundle, &order.agent.id, &call);
         let list = match decision.verdict {
             Verdict::Allow => &mut allowed,
             Verdict::Hold => &mut held,

@@ -11,10 +11,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::app::App;
+use crate::app::{App, StartError};
 use crate::config::Config;
 use crate::routes;
-use crate::signer::SignerError;
 
 /// How long answers that are under way may take after the process was told to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -32,7 +31,7 @@ pub enum ServerError {
     #[error("cannot listen on {address} ({service}): {error}{}", hint(error))]
     Listen { service: &'static str, address: SocketAddr, error: io::Error },
     #[error(transparent)]
-    Signer(#[from] SignerError),
+    Start(#[from] StartError),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
     #[error("the {service} ended: {error}")]

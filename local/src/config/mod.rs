@@ -165,14 +165,29 @@ fn read(text: &str) -> Result<File, Fault> {
     })
 }
 
-/// The parser's message without the place, which is said once by [`ConfigError`].
+/// What the YAML reader says in its own terms, and what it means to whoever wrote the file.
+const PLAIN_WORDS: [(&str, &str); 7] = [
+    ("expected sequence start", "expected a list"),
+    ("expected mapping start", "expected a mapping"),
+    ("invalid floating point", "expected a number"),
+    ("unexpected end of input", "expected a mapping, found nothing"),
+    (", set DuplicateKeyPolicy in Options if acceptable", ""),
+    (
+        "multiple YAML documents detected; use from_str_multiple or from_str_multiple_with_options",
+        "expected one YAML document, found a second one",
+    ),
+    ("unknown variant", "unknown value"),
+];
+
+/// The reader's message without the place, which is said once by [`ConfigError`].
 fn describe(error: &serde_saphyr::Error) -> String {
     let error = error.without_snippet();
-    let text = error.to_string();
-    match error.location() {
-        Some(at) => text.replace(&format!(" at line {}, column {}", at.line(), at.column()), ""),
-        None => text,
-    }
+    let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+    let text = match place {
+        Some(place) => error.to_string().replace(&place, ""),
+        None => error.to_string(),
+    };
+    PLAIN_WORDS.iter().fold(text, |text, (from, to)| text.replace(from, to))
 }
 
 /// A message may quote what it found in the wrong place; an API key is never shown.

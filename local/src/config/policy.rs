@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use armoriq::policy::{Document, evaluate_json};
 use serde_json::{Value, json};
 use serde_saphyr::{Location, Spanned};
 
@@ -52,8 +53,9 @@ pub fn compile(entry: Spanned<PolicyEntry>, agent: &str, servers: &[&str]) -> Re
         (_, true) => from_document(at, entry)?,
         (_, false) => from_lists(at, entry, agent, servers)?,
     };
-    armoriq::policy::Document::compile(&policy.document)
-        .map_err(|error| Fault::new(at, format!("the policy cannot be evaluated: {error}")))?;
+    // A bundle would keep the agent and refuse all its calls; here somebody can still put it right.
+    Document::compile(&policy.document)
+        .map_err(|error| Fault::new(at, format!("the policy cannot be evaluated: {}", error.message())))?;
     Ok(policy)
 }
 
@@ -105,7 +107,6 @@ fn from_lists(at: Location, entry: PolicyEntry, agent: &str, servers: &[&str]) -
         return Err(Fault::new(at, message));
     }
     let id = entry.id.unwrap_or_else(|| format!("policy-{agent}"));
-    let default = entry.default.unwrap_or(Effect::Block).as_str();
     // The strictest list first: where two rules with the same key both hold, the stricter one decides.
     let lists = [(Effect::Block, entry.block), (Effect::Hold, entry.hold), (Effect::Allow, entry.allow)];
     let mut statements = Statements::default();
@@ -114,7 +115,13 @@ fn from_lists(at: Location, entry: PolicyEntry, agent: &str, servers: &[&str]) -
             statements.add(effect, rule, servers)?;
         }
     }
-    let document = json!({
+    let document = document(&id, agent, entry.default.unwrap_or(Effect::Block), statements.compiled);
+    Ok(Policy { name: entry.name.unwrap_or_else(|| id.clone()), id, document })
+}
+
+fn document(id: &str, agent: &str, default: Effect, statements: Vec<Value>) -> Value {
+    let default = default.as_str();
+    json!({
         "schemaVersion": "armor.policy.v2",
         "policyId": id,
         "target": { "agent": agent },
@@ -122,9 +129,8 @@ fn from_lists(at: Location, entry: PolicyEntry, agent: &str, servers: &[&str]) -
         "defaults": { "tools": default, "network": default, "files": default, "skills": default },
         "capture": default_capture(),
         "expiresAt": "never",
-        "statements": statements.compiled,
-    });
-    Ok(Policy { name: entry.name.unwrap_or_else(|| id.clone()), id, document })
+        "statements": statements,
+    })
 }
 
 #[derive(Default)]
@@ -207,7 +213,31 @@ fn compile_condition(at: Location, condition: super::file::ConditionEntry) -> Re
         None if condition.op == "exists" => {}
         None => return Err(Fault::new(at, format!("the operator `{}` needs a `value`", condition.op))),
     }
+    check_evaluable(&compiled)
+        .map_err(|error| Fault::new(at, format!("the condition cannot be evaluated: {error}")))?;
     Ok(compiled)
+}
+
+/// Evaluates the condition once. A pattern is not looked at before a call has the field, and then refuses the call; here
+/// the mistake can still be named.
+fn check_evaluable(condition: &Value) -> Result<(), String> {
+    let path = condition["field"].as_str().unwrap_or_default().split('.').skip(1);
+    let arguments = path.collect::<Vec<_>>().into_iter().rfold(json!(""), |inner, key| json!({ key: inner }));
+    let mut statement = json!({
+        "id": "st-1",
+        "subject": null,
+        "expiresAt": "never",
+        "provenance": { "ruleKey": "tool", "variant": 0, "source": "yaml" },
+        "match": { "tool": "tool", "keyTier": "exact", "order": 0 },
+        "effect": "allow",
+    });
+    statement["conditions"] = json!([condition]);
+    let document = document("policy", "agent", Effect::Block, vec![statement]);
+    let call = json!({ "tool": "tool", "arguments": arguments, "timestamp": "2000-01-01T00:00:00Z" });
+    match evaluate_json(&call, &json!({ "agent": document })) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.message().to_owned()),
+    }
 }
 
 fn is_glob(key: &str) -> bool {

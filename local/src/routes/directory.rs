@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::http::{ApiKey, AppState, Body, Params, Problem, reply};
 use crate::app::App;
+use crate::bundle::bundle_json;
 use crate::config::{Agent, Server, Tool};
-use crate::engine::qualified_name;
 
 pub async fn health() -> Response {
     reply(StatusCode::OK, &json!({ "status": "ok", "version": armoriq::VERSION }))
@@ -65,12 +65,12 @@ pub async fn bundle(
     headers: HeaderMap,
     Params(query): Params<BundleQuery>,
 ) -> Response {
-    let agents: Vec<Value> = match query.agent.as_deref() {
-        None | Some("") => app.config.agents.iter().map(|agent| agent_json(&app, agent)).collect(),
+    let agents: Vec<&Agent> = match query.agent.as_deref() {
+        None | Some("") => app.config.agents.iter().collect(),
         // An agent that is not there is no error: the client finds that the bundle does not have it.
-        Some(id) => app.agent(Some(id)).map(|agent| agent_json(&app, agent)).into_iter().collect(),
+        Some(id) => app.agent(Some(id)).into_iter().collect(),
     };
-    let body = json!({ "agents": agents }).to_string();
+    let body = bundle_json(&app.config, &agents).to_string();
     let etag = format!("\"{}\"", sha256_hex(&body));
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     if known.flat_map(|tags| tags.split(',')).any(|tag| matches(tag.trim(), &etag)) {
@@ -83,42 +83,6 @@ pub async fn bundle(
 /// A weak tag is as good as a strong one where nothing but the whole is asked for (RFC 9110, 13.1.2).
 fn matches(tag: &str, etag: &str) -> bool {
     tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
-}
-
-fn agent_json(app: &App, agent: &Agent) -> Value {
-    let config = &app.config;
-    let tools: Vec<Value> =
-        config.servers.iter().flat_map(|server| server.tools.iter().map(|tool| bundle_tool(server, tool))).collect();
-    let members: Vec<Value> = config
-        .members
-        .iter()
-        .filter_map(|member| Some(json!({ "email": member.email, "membershipId": member.membership_id.as_ref()? })))
-        .collect();
-    let policy = agent
-        .policy
-        .as_ref()
-        .map(|policy| json!({ "policyId": policy.id, "name": policy.name, "document": policy.document }));
-    let mut entry = json!({
-        "agentId": agent.id,
-        "name": agent.name,
-        "policy": policy,
-        "tools": tools,
-        "members": members,
-    });
-    if agent.inactive {
-        entry["inactive"] = json!(true);
-    }
-    entry
-}
-
-fn bundle_tool(server: &Server, tool: &Tool) -> Value {
-    json!({
-        "name": tool.name,
-        "qualifiedName": qualified_name(&server.name, &tool.name),
-        "server": server.name,
-        "schemaHash": tool.schema_hash,
-        "capabilities": tool.capabilities,
-    })
 }
 
 pub async fn servers(State(app): AppState, _: ApiKey) -> Response {

@@ -1,5 +1,6 @@
 //! `POST /iap/sdk/enforce`: the decision about one call.
 
+use armoriq::policy::Verdict;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -7,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::http::{ApiKey, AppState, Body, Problem, reply};
 use crate::clock::Instant;
-use crate::engine::{Decision, Verdict};
 use crate::judge::{Judgement, Request, TokenRefusal, judge};
 
 pub async fn enforce(State(app): AppState, _: ApiKey, body: Body) -> Result<Response, Problem> {
@@ -62,21 +62,11 @@ fn answer(judgement: &Judgement) -> Value {
         "reason": decision.reason,
         "obligations": decision.obligations,
     });
-    if let Some(policy) = matched_policy(decision) {
-        answer["matchedPolicy"] = policy;
+    if let Some(policy) = &decision.policy {
+        answer["matchedPolicy"] = json!({ "policyId": policy.id, "name": policy.name });
     }
     if decision.verdict == Verdict::Hold {
         answer["delegationContext"] = json!({ "planId": judgement.plan.id, "requesterEmail": judgement.user_email });
     }
     answer
-}
-
-/// The identity of the policy that decided, in camelCase.
-fn matched_policy(decision: &Decision) -> Option<Value> {
-    let (id, name) = decision.policy.as_ref()?;
-    let mut policy = json!({ "policyId": id, "name": name });
-    if let Some(rule) = &decision.rule_id {
-        policy["ruleId"] = json!(rule);
-    }
-    Some(policy)
 }

@@ -1,6 +1,7 @@
 //! `POST /invoke` on the proxy: with `enforce_only` the decision about a call, else the call itself.
 
 use armoriq::json::is_truthy;
+use armoriq::policy::Verdict;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -10,7 +11,7 @@ use super::enforce::{display_name, token_problem};
 use super::http::{ApiKey, AppState, Body, Problem, reply};
 use crate::app::App;
 use crate::clock::Instant;
-use crate::engine::{Decision, Verdict};
+use crate::engine::Decision;
 use crate::judge::{Judgement, Request, judge};
 
 pub async fn invoke(State(app): AppState, _: ApiKey, body: Body) -> Result<Response, Problem> {
@@ -96,11 +97,8 @@ fn held(app: &App, server: &str, judgement: &Judgement) -> Value {
 
 /// The identity of the policy that decided, in snake_case.
 fn add_policy(answer: &mut Value, decision: &Decision) {
-    if let Some((id, name)) = &decision.policy {
-        answer["matched_policy"] = json!({ "policy_id": id, "name": name });
-        if let Some(rule) = &decision.rule_id {
-            answer["matched_policy"]["rule_id"] = json!(rule);
-        }
+    if let Some(policy) = &decision.policy {
+        answer["matched_policy"] = json!({ "policy_id": policy.id, "name": policy.name });
     }
 }
 
