@@ -7,6 +7,7 @@ export LC_ALL=C
 target_dir=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 export CARGO_TARGET_DIR=$target_dir
 # What `make build` leaves for `make install` and the tests.
+# shellcheck disable=SC2034
 dist_dir=$target_dir/dist
 
 # Colours only for people.

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # A program that shows that a package is there, and the package.
 needed=(
     gcc:gcc g++:g++ make:make clang:clang ld:binutils pkg-config:pkg-config cmake:cmake valgrind:valgrind
-    python3:python3 ps:procps
+    python3:python3 shellcheck:shellcheck
 )
 
 missing=()
@@ -22,8 +22,8 @@ if [ ${#missing[@]} -eq 0 ]; then
     echo "nothing is missing"
 elif have apt-get && [ "$(id -u)" -eq 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } ||
+        echo "could not install: ${missing[*]}"
 else
     echo "please install: ${missing[*]}"
 fi

@@ -37,6 +37,11 @@ step_setup() { scripts/setup.sh; }
 
 step_format() { cargo fmt --all --check; }
 
+step_shell() {
+    need shellcheck
+    shellcheck -x -S warning -e SC2046 scripts/*.sh tests/*.sh tests/*/*.sh .ci/run
+}
+
 step_clippy() { cargo clippy --locked --workspace --all-targets -- -D warnings; }
 
 step_header() {
@@ -115,7 +120,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format header clippy msrv licenses build stage symbols rust c c_asan c_valgrind install demo python)
+steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind install demo python)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 

@@ -59,6 +59,7 @@ lib=$work/moved/lib
 # Runs a quickstart against the control plane, somebody approving what it holds, and looks at what it printed.
 quickstart() {
     local program=$1 out=$work/out
+    # shellcheck disable=SC2016
     scripts/with-local.sh bash -c 'scripts/approve.sh & "$1" && wait $!' - "$program" >"$out" || return
     cat "$out"
     [ "$(grep -c '^ALLOW' "$out")" -eq 1 ] && [ "$(grep -c '^HOLD' "$out")" -eq 1 ] &&
@@ -69,11 +70,9 @@ quickstart() {
 pc() { PKG_CONFIG_PATH=$lib/pkgconfig pkg-config "$@" armoriq; }
 compile() { "${CC:-cc}" examples/c/quickstart.c -o "$@"; }
 with_shared() {
-    # shellcheck disable=SC2046
     compile "$work/pc-shared" $(pc --cflags --libs) "-Wl,-rpath,$lib" && quickstart "$work/pc-shared"
 }
 with_static() {
-    # shellcheck disable=SC2046
     compile "$work/pc-static" $(pc --cflags) $(pc --static --libs | sed 's/-larmoriq/-l:libarmoriq.a/') &&
         ! ldd "$work/pc-static" | grep libarmoriq && quickstart "$work/pc-static"
 }
@@ -101,7 +100,6 @@ else
 fi
 
 neighbour() {
-    # shellcheck disable=SC2046
     rustc --edition 2024 -o "$work/libneighbour.a" tests/install/neighbour.rs &&
         "${CC:-cc}" tests/install/neighbour.c -I"$work/moved/include" "$lib/libarmoriq.a" "$work/libneighbour.a" \
             $(cat "$dist_dir/static-libs") -o "$work/neighbour" && "$work/neighbour"
