@@ -56,7 +56,8 @@ impl Listening {
         for (stream, peer) in take_queue(self.listener) {
             begin(stream, peer);
         }
-        connections.join_all().await;
+        // One that panicked is over as well.
+        while connections.join_next().await.is_some() {}
     }
 }
 

@@ -67,7 +67,8 @@ pub async fn serve(config: Config, addresses: Addresses) -> Result<(), ServerErr
     }
     tracing::info!("shutting down");
     stop.send_replace(());
-    if tokio::time::timeout(GRACE, services.join_all()).await.is_err() {
+    let finish = async { while services.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, finish).await.is_err() {
         tracing::warn!("some clients did not finish their requests in {} s", GRACE.as_secs());
     }
     Ok(())
