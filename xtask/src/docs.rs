@@ -109,7 +109,7 @@ fn inline(line: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
-    unquote(&out.replace("**", ""))
+    unmark(&out)
 }
 
 /// A link at the start of `text`: its words, and what follows it. A bracket that is no link, such as a JSON list or
@@ -124,21 +124,22 @@ fn link(text: &str) -> Option<(String, &str)> {
     is_name.then(|| (words.to_owned(), after))
 }
 
-/// Takes the backticks off names (`armoriq_status`, `NULL`, `free()`), which need none in C. Around anything else,
-/// JSON for instance, they stay: they say where it begins and ends.
-fn unquote(line: &str) -> String {
+/// Takes the stars of `**emphasis**` away, and the backticks off names (`armoriq_status`, `NULL`, `free()`), which need
+/// none in C. Around anything else, JSON for instance, they stay: they say where it begins and ends.
+fn unmark(line: &str) -> String {
     if line.matches('`').count() % 2 == 1 {
         return line.to_owned();
     }
     let mut out = String::with_capacity(line.len());
     for (index, part) in line.split('`').enumerate() {
         let quoted = index % 2 == 1;
-        let name =
-            part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'(' | b')' | b'*' | b'.'));
-        if quoted && !name {
-            out.push_str(&format!("`{part}`"));
-        } else {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'(' | b')' | b'*' | b'.');
+        if !quoted {
+            out.push_str(&part.replace("**", ""));
+        } else if part.bytes().all(is_name) {
             out.push_str(part);
+        } else {
+            out.push_str(&format!("`{part}`"));
         }
     }
     out
@@ -155,13 +156,13 @@ mod tests {
     #[test]
     fn markdown_becomes_plain_text() {
         let written = "/**\n * Makes a [`armoriq_client`]; see [the docs](https://docs.armoriq.ai), **always**.\n *\n \
-                       * # Errors\n *\n * `ARMORIQ_ERR_X`, `{\"a\": 1}`, [a, b].\n *\n * ```c\n * x();\n * ```\n *\n \
+                       * # Errors\n *\n * `ARMORIQ_ERR_X`, `{\"a\": 1}`, [a, b], `char **`.\n *\n * ```c\n * x();\n * ```\n *\n \
                        * # Safety\n *\n * `client` is valid.\n */\n";
         let expected = [
             "Makes a armoriq_client; see the docs (https://docs.armoriq.ai), always.",
             "",
             "Errors:",
-            "ARMORIQ_ERR_X, `{\"a\": 1}`, [a, b].",
+            "ARMORIQ_ERR_X, `{\"a\": 1}`, [a, b], `char **`.",
             "",
             "    x();",
         ];
