@@ -72,7 +72,39 @@ fn plain(lines: &[&str]) -> Vec<String> {
             out.push(inline(line.trim_end()));
         }
     }
-    tidy(out)
+    tidy(align_tables(out))
+}
+
+/// Tables as columns: no bars, no rule below the heading, every column as wide as its widest cell.
+fn align_tables(lines: Vec<String>) -> Vec<String> {
+    let mut out = Vec::new();
+    for block in lines.chunk_by(|line, next| is_row(line) == is_row(next)) {
+        if is_row(&block[0]) {
+            out.extend(align(block));
+        } else {
+            out.extend_from_slice(block);
+        }
+    }
+    out
+}
+
+fn is_row(line: &str) -> bool {
+    line.len() > 1 && line.starts_with('|') && line.ends_with('|')
+}
+
+fn align(rows: &[String]) -> Vec<String> {
+    let cells = |row: &String| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    let is_rule = |row: &&String| row.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '));
+    let rows: Vec<Vec<String>> = rows.iter().filter(|row| !is_rule(row)).map(cells).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell: &String| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("    {}", cells.join("  ")).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 /// No empty line at either end, none after a heading, no two in a row; nothing that would end the comment.
@@ -166,6 +198,14 @@ mod tests {
             "",
             "    x();",
         ];
+        assert_eq!(text(written), expected);
+    }
+
+    #[test]
+    fn tables_become_columns() {
+        let written = "/**\n * Options:\n *\n * | member | default |\n * | --- | --- |\n * | `mode` | \"local\" |\n * \
+                       | `llm` | |\n *\n * Then.\n */\n";
+        let expected = ["Options:", "", "    member  default", "    mode    \"local\"", "    llm", "", "Then."];
         assert_eq!(text(written), expected);
     }
 
