@@ -341,6 +341,15 @@ armoriq_status armoriq_client_close(armoriq_client *client,
  */
 void armoriq_client_free(armoriq_client *client);
 
+/* ------------------------------------------------------------------------------------------------
+ * User scope
+ *
+ * One key, one email per request: everything in a scope is done in its user's name.
+ */
+
+/** The scope of one end user. Thread-safe; free it with armoriq_user_scope_free. */
+typedef struct armoriq_user_scope armoriq_user_scope;
+
 /**
  * Opens the scope of one end user, in which every call is that user's. It costs next to nothing: make one per
  * request.
@@ -358,29 +367,6 @@ armoriq_status armoriq_for_user(armoriq_client *client,
                                 char **json);
 
 /**
- * Starts a session that belongs to no user. Most programs want armoriq_user_start_session instead.
- *
- * options: as there. session receives the handle and must not be NULL. Never blocks. Thread-safe.
- *
- * Errors:
- * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_CLOSED.
- */
-ARMORIQ_MUST_USE
-armoriq_status armoriq_client_start_session(armoriq_client *client,
-                                            const char *options,
-                                            armoriq_session **session,
-                                            char **json);
-
-/* ------------------------------------------------------------------------------------------------
- * User scope
- *
- * One key, one email per request: everything in a scope is done in its user's name.
- */
-
-/** The scope of one end user. Thread-safe; free it with armoriq_user_scope_free. */
-typedef struct armoriq_user_scope armoriq_user_scope;
-
-/**
  * Asks the service who the user is.
  *
  * json: the user's membership and policies as the service tells them, or the error object. The answer is
@@ -393,6 +379,23 @@ typedef struct armoriq_user_scope armoriq_user_scope;
 ARMORIQ_MUST_USE
 armoriq_status armoriq_user_resolve(armoriq_user_scope *user,
                                     char **json);
+
+/**
+ * Frees a scope. NULL and a handle that was freed before are no-ops. Sessions made from it go on working.
+ *
+ * Thread-safe.
+ */
+void armoriq_user_scope_free(armoriq_user_scope *user);
+
+/* ------------------------------------------------------------------------------------------------
+ * Session
+ *
+ * One turn of an agent: it declares the tool calls that it plans, gets a signed intent token for them, and asks
+ * before each call. Start one per turn; a check of it takes no lock and may be made from any thread.
+ */
+
+/** A session. Thread-safe; free it with armoriq_session_free. */
+typedef struct armoriq_session armoriq_session;
 
 /**
  * Starts a session of the user's.
@@ -423,21 +426,18 @@ armoriq_status armoriq_user_start_session(armoriq_user_scope *user,
                                           char **json);
 
 /**
- * Frees a scope. NULL and a handle that was freed before are no-ops. Sessions made from it go on working.
+ * Starts a session that belongs to no user. Most programs want armoriq_user_start_session instead.
  *
- * Thread-safe.
- */
-void armoriq_user_scope_free(armoriq_user_scope *user);
-
-/* ------------------------------------------------------------------------------------------------
- * Session
+ * options: as there. session receives the handle and must not be NULL. Never blocks. Thread-safe.
  *
- * One turn of an agent: it declares the tool calls that it plans, gets a signed intent token for them, and asks
- * before each call. Start one per turn; a check of it takes no lock and may be made from any thread.
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_CLOSED.
  */
-
-/** A session. Thread-safe; free it with armoriq_session_free. */
-typedef struct armoriq_session armoriq_session;
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_start_session(armoriq_client *client,
+                                            const char *options,
+                                            armoriq_session **session,
+                                            char **json);
 
 /**
  * What a check decided: ARMORIQ_BLOCK, ARMORIQ_ALLOW or ARMORIQ_HOLD. Make the call only on ARMORIQ_ALLOW;
@@ -500,9 +500,11 @@ armoriq_status armoriq_session_start_plan(armoriq_session *session,
  * ARMORIQ_ERR_INVALID_HANDLE, ARMORIQ_ERR_CLOSED, ARMORIQ_ERR_INTERNAL.
  *
  *     armoriq_verdict verdict;
- *     armoriq_session_check(session, "payments-mcp__pay_vendor", "{\"amount\": 250}", NULL, &verdict, NULL);
- *     if (verdict == ARMORIQ_ALLOW)
- *         pay_vendor(250);
+ *     char *decision;
+ *     if (armoriq_session_check(session, "bank__pay", "{\"amount\": 20}", NULL, &verdict, &decision) == ARMORIQ_OK
+ *         && verdict == ARMORIQ_ALLOW)
+ *         pay(20);
+ *     armoriq_string_free(decision);
  */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_session_check(armoriq_session *session,

@@ -44,22 +44,38 @@ impl Cause {
     /// to do instead.
     fn advice(self) -> &'static str {
         match self {
-            Self::Policy => "was refused by policy. Trying again will not help. Do not call it again; choose another \
-                             way or stop and tell the user.",
-            Self::Plan => "was refused because it is not part of the declared plan. Trying again will not help. \
-                           Replan with this tool declared, or use a tool that the plan has.",
-            Self::Token => "was refused because the plan's authorization is no longer valid. Trying again will not \
-                            help until the plan is started anew.",
-            Self::Approval => "needs a person's approval first. Wait for the approval, then call it again; do not \
-                               work around it.",
-            Self::Unavailable => "could not be checked because the policy service is unavailable, so it was not run. \
-                                  Trying again later may help.",
-            Self::Stale => "could not be checked because the policy is out of date, so it was not run. Trying again \
-                            later may help.",
-            Self::Config => "was refused because this agent is not set up correctly. Trying again will not help. \
-                             Stop and tell the user.",
-            Self::Invalid => "could not be checked because the policy or its answer is not valid, so it was not run. \
-                              Trying again will not help. Stop and tell the user.",
+            Self::Policy => {
+                "was refused by policy. Trying again will not help. Do not call it again; choose another \
+                             way or stop and tell the user."
+            }
+            Self::Plan => {
+                "was refused because it is not part of the declared plan. Trying again will not help. \
+                           Replan with this tool declared, or use a tool that the plan has."
+            }
+            Self::Token => {
+                "was refused because the plan's authorization is no longer valid. Trying again will not \
+                            help until the plan is started anew."
+            }
+            Self::Approval => {
+                "needs a person's approval first. Wait for the approval, then call it again; do not \
+                               work around it."
+            }
+            Self::Unavailable => {
+                "could not be checked because the policy service is unavailable, so it was not run. \
+                                  Trying again later may help."
+            }
+            Self::Stale => {
+                "could not be checked because the policy is out of date, so it was not run. Trying again \
+                            later may help."
+            }
+            Self::Config => {
+                "was refused because this agent is not set up correctly. Trying again will not help. \
+                             Stop and tell the user."
+            }
+            Self::Invalid => {
+                "could not be checked because the policy or its answer is not valid, so it was not run. \
+                              Trying again will not help. Stop and tell the user."
+            }
         }
     }
 }

@@ -21,7 +21,9 @@ pub enum Level {
 
 impl Level {
     pub fn from_number(number: i32) -> Option<Self> {
-        [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace].into_iter().find(|level| level.number() == number)
+        [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace]
+            .into_iter()
+            .find(|level| level.number() == number)
     }
 
     pub fn number(self) -> i32 {

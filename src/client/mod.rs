@@ -115,7 +115,8 @@ impl Client {
     pub fn close(&self, timeout: Duration) -> Value {
         self.0.closed.store(true, Ordering::Release);
         let deadline = Instant::now().checked_add(timeout);
-        while self.0.in_flight.load(Ordering::Acquire) > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        while self.0.in_flight.load(Ordering::Acquire) > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline)
+        {
             std::thread::sleep(Duration::from_millis(1));
         }
         json!({ "pending": self.0.in_flight.load(Ordering::Acquire) })

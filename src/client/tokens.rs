@@ -42,8 +42,7 @@ pub(super) struct KeyStore {
 impl KeyStore {
     pub(super) fn new(config: &Config) -> Result<Self> {
         let configured = config.iap_public_key.as_ref().map(|key| {
-            PublicKey::from_json(key)
-                .ok_or_else(|| Error::configuration("iap_public_key is not an Ed25519 public key"))
+            PublicKey::from_json(key).ok_or_else(|| Error::configuration("iap_public_key is not an Ed25519 public key"))
         });
         Ok(Self { key: ArcSwapOption::from(configured.transpose()?.map(Arc::new)) })
     }
@@ -123,7 +122,8 @@ impl Client {
     }
 
     async fn fetch_iap_key(&self) -> Result<PublicKey> {
-        let response = Call::get(self.backend_url("/iap/public-key", &[])).limit(10).without_api_key().send(self).await?;
+        let response =
+            Call::get(self.backend_url("/iap/public-key", &[])).limit(10).without_api_key().send(self).await?;
         let unusable = || Error::Service {
             message: format!("the IAP public key is not an Ed25519 key (HTTP {})", response.status()),
             status_code: Some(response.status()),

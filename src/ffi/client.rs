@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::guard::{create, create_on, free, handle_out, json_out, on};
+use super::guard::{create, free, handle_out, json_out, on};
 use super::handles::handle;
 use super::library::ARMORIQ_ABI_VERSION;
-use super::session::armoriq_session;
 use super::status::armoriq_status;
 use super::text::Text;
-use super::user::armoriq_user_scope;
 use crate::client::Client;
-use crate::config::{ClientOptions, SessionOptions};
-use crate::session::Session;
+use crate::config::ClientOptions;
 use crate::{Error, Result, json};
 
 /// A client. Thread-safe; free it with `armoriq_client_free`.
@@ -171,52 +168,6 @@ pub unsafe extern "C" fn armoriq_client_close(
 #[unsafe(no_mangle)]
 pub extern "C" fn armoriq_client_free(client: *mut armoriq_client) {
     free::<Client>(client);
-}
-
-/// Opens the scope of one end user, in which every call is that user's. It costs next to nothing: make one per
-/// request.
-///
-/// `email`: the user's; it is trimmed and lower-cased. `user` receives the handle and must not be NULL; free it with
-/// `armoriq_user_scope_free`. `json`: JSON `null`, or the error object; may be NULL. Never blocks. Thread-safe.
-///
-/// # Errors
-/// `ARMORIQ_ERR_INVALID_ARGUMENT` (NULL, not UTF-8, empty), `ARMORIQ_ERR_CLOSED`.
-///
-/// # Safety
-/// As the header's conventions say.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn armoriq_for_user(
-    client: *mut armoriq_client,
-    email: *const c_char,
-    user: *mut *mut armoriq_user_scope,
-    json: *mut *mut c_char,
-) -> armoriq_status {
-    // SAFETY: the header demands NUL-terminated text and writable out parameters.
-    let (email, user, json) = unsafe { (Text::new(email), handle_out(user), json_out(json)) };
-    create_on(client, user, json, |client: &Client| client.for_user(email.required("email")?))
-}
-
-/// Starts a session that belongs to no user. Most programs want `armoriq_user_start_session` instead.
-///
-/// `options`: as there. `session` receives the handle and must not be NULL. Never blocks. Thread-safe.
-///
-/// # Errors
-/// `ARMORIQ_ERR_INVALID_ARGUMENT`, `ARMORIQ_ERR_CLOSED`.
-///
-/// # Safety
-/// As the header's conventions say.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn armoriq_client_start_session(
-    client: *mut armoriq_client,
-    options: *const c_char,
-    session: *mut *mut armoriq_session,
-    json: *mut *mut c_char,
-) -> armoriq_status {
-    // SAFETY: the header demands NUL-terminated text and writable out parameters.
-    let (options, session, json) = unsafe { (Text::new(options), handle_out(session), json_out(json)) };
-    create_on(client, session, json, |client: &Client| -> Result<Session> {
-        client.start_session(SessionOptions::from_json(&object("options", options)?)?)
-    })
 }
 
 /// The library speaks every minor of its own major up to its own.

@@ -72,7 +72,8 @@ impl Lookup {
     pub(super) fn object<T: Handle>(&self) -> Result<&T> {
         let entry = self.entry()?;
         let found = T::from_object(&entry.object);
-        found.ok_or_else(|| Error::InvalidHandle(format!("this is an {}, not an {}", entry.object.type_name(), T::NAME)))
+        found
+            .ok_or_else(|| Error::InvalidHandle(format!("this is an {}, not an {}", entry.object.type_name(), T::NAME)))
     }
 
     /// Spoils the handle: a panic left its object in a state that nobody vouches for.

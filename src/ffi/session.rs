@@ -2,12 +2,14 @@
 
 use std::ffi::c_char;
 
-use super::client::{null, object};
-use super::guard::{Out, free, json_out, on};
+use super::client::{armoriq_client, null, object};
+use super::guard::{Out, create_on, free, handle_out, json_out, on};
 use super::handles::handle;
 use super::status::armoriq_status;
 use super::text::Text;
-use crate::config::{CheckOptions, ReportOptions};
+use super::user::armoriq_user_scope;
+use crate::client::{Client, UserScope};
+use crate::config::{CheckOptions, ReportOptions, SessionOptions};
 use crate::decision::Verdict;
 use crate::session::{ApprovalOptions, Session};
 
@@ -21,6 +23,66 @@ pub struct armoriq_session {
 }
 
 handle!(Session, armoriq_session);
+
+/// Starts a session of the user's.
+///
+/// `options`: a JSON object, or NULL. All members are optional; unknown ones are refused.
+///
+/// | member | type, default |
+/// | --- | --- |
+/// | mode | "local" (decide in this process), "sdk" (ask the backend), "proxy" (ask the proxy); "local" |
+/// | default_mcp_name | text: the server of tool names that name none |
+/// | validity_seconds | 3600: how long the intent token is to be valid |
+/// | session_id | a UUID; a random one |
+/// | context_id | text: the client's |
+/// | llm | "agent": the language model's name |
+/// | observability_enabled | true |
+///
+/// `session` receives the handle and must not be NULL; free it with `armoriq_session_free`. `json`: JSON `null`, or
+/// the error object; may be NULL. Never blocks. Thread-safe.
+///
+/// # Errors
+/// `ARMORIQ_ERR_INVALID_ARGUMENT` (bad JSON, an unknown option or mode, a session_id that is no UUID),
+/// `ARMORIQ_ERR_CLOSED`.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_user_start_session(
+    user: *mut armoriq_user_scope,
+    options: *const c_char,
+    session: *mut *mut armoriq_session,
+    json: *mut *mut c_char,
+) -> armoriq_status {
+    // SAFETY: the header demands NUL-terminated text and writable out parameters.
+    let (options, session, json) = unsafe { (Text::new(options), handle_out(session), json_out(json)) };
+    create_on(user, session, json, |user: &UserScope| {
+        user.start_session(SessionOptions::from_json(&object("options", options)?)?)
+    })
+}
+
+/// Starts a session that belongs to no user. Most programs want `armoriq_user_start_session` instead.
+///
+/// `options`: as there. `session` receives the handle and must not be NULL. Never blocks. Thread-safe.
+///
+/// # Errors
+/// `ARMORIQ_ERR_INVALID_ARGUMENT`, `ARMORIQ_ERR_CLOSED`.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_client_start_session(
+    client: *mut armoriq_client,
+    options: *const c_char,
+    session: *mut *mut armoriq_session,
+    json: *mut *mut c_char,
+) -> armoriq_status {
+    // SAFETY: the header demands NUL-terminated text and writable out parameters.
+    let (options, session, json) = unsafe { (Text::new(options), handle_out(session), json_out(json)) };
+    create_on(client, session, json, |client: &Client| {
+        client.start_session(SessionOptions::from_json(&object("options", options)?)?)
+    })
+}
 
 /// What a check decided: `ARMORIQ_BLOCK`, `ARMORIQ_ALLOW` or `ARMORIQ_HOLD`. Make the call only on `ARMORIQ_ALLOW`;
 /// treat a value that you do not know as a block. Zeroed memory blocks.
@@ -189,7 +251,10 @@ pub unsafe extern "C" fn armoriq_session_await_approval(
 /// # Safety
 /// As the header's conventions say.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn armoriq_session_reset(session: *mut armoriq_session, json: *mut *mut c_char) -> armoriq_status {
+pub unsafe extern "C" fn armoriq_session_reset(
+    session: *mut armoriq_session,
+    json: *mut *mut c_char,
+) -> armoriq_status {
     // SAFETY: the header demands writable out parameters.
     let json = unsafe { json_out(json) };
     on(session, json, |session: &Session| {

@@ -60,7 +60,9 @@ fn said(answer: &Value) -> Result<Option<Verdict>, String> {
     }
     match (answer.get("allowed"), named) {
         (Some(Value::Bool(true)), named) => Ok(Some(named.unwrap_or(Verdict::Allow))),
-        (Some(Value::Bool(false)), Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is false")),
+        (Some(Value::Bool(false)), Some(Verdict::Allow)) => {
+            Err(String::from("the action is allow but allowed is false"))
+        }
         (Some(Value::Bool(false)), named) => Ok(Some(named.unwrap_or(Verdict::Block))),
         (_, Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is not true")),
         (_, named) => Ok(named),
@@ -173,7 +175,10 @@ mod tests {
     #[test]
     fn an_outage_does_not_look_like_a_policy() {
         for status in [302, 402, 408, 429, 500, 503, 599] {
-            assert_eq!(decision(status, r#"{"message":"boom"}"#), ("block", Some("unavailable"), Some("boom".to_owned())));
+            assert_eq!(
+                decision(status, r#"{"message":"boom"}"#),
+                ("block", Some("unavailable"), Some("boom".to_owned()))
+            );
             assert_eq!(decision(status, "<html>").1, Some("unavailable"));
         }
         for status in [401, 403] {
@@ -188,7 +193,9 @@ mod tests {
     #[test]
     fn finds_the_policy_wherever_it_is_named() {
         let policy = |body: &str| read(200, body.as_bytes()).policy;
-        let full = policy(r#"{"matchedPolicy":{"name":"P","id":"1","version":"3","matchedRule":{"id":"r"}},"policyId":"top"}"#);
+        let full = policy(
+            r#"{"matchedPolicy":{"name":"P","id":"1","version":"3","matchedRule":{"id":"r"}},"policyId":"top"}"#,
+        );
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(full, PolicyIdentity { name: text("P"), id: text("1"), version: text("3"), rule_id: text("r") });
         assert_eq!(policy(r#"{"matched_policy":"P","ruleId":"r"}"#).name, text("P"));

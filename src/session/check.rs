@@ -26,7 +26,8 @@ pub(crate) struct Arguments<'a> {
 
 impl<'a> Arguments<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self> {
-        let members = json::parse_object(text).map_err(|error: ParseError| Error::InvalidArgument(format!("args: {error}")))?;
+        let members =
+            json::parse_object(text).map_err(|error: ParseError| Error::InvalidArgument(format!("args: {error}")))?;
         Ok(Self { text: text.trim_ascii(), value: Value::Object(members) })
     }
 }
@@ -62,7 +63,9 @@ impl Session {
         };
         match self.mode() {
             SessionMode::Local => Ok(self.decide_locally(&call, &arguments)),
-            SessionMode::Sdk | SessionMode::Proxy => self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout)),
+            SessionMode::Sdk | SessionMode::Proxy => {
+                self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout))
+            }
         }
     }
 

@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::Session;
 use super::check::{Arguments, PlannedCall};
 use super::plan::PlanState;
+use crate::Error;
 use crate::client::DelegationRequest;
 use crate::decision::{Cause, Decision, Verdict};
 use crate::json::as_double;
 use crate::log::warning;
-use crate::Error;
 
 /// The least amount that a request names.
 const LEAST_AMOUNT: f64 = 0.01;
@@ -27,7 +27,8 @@ impl Session {
         deadline: Option<Instant>,
     ) -> Decision {
         let reason = held.reason.filter(|reason| !reason.is_empty());
-        let held = Decision { cause: Some(Cause::Approval), obligations: held.obligations, ..name_only(held.policy.name) };
+        let held =
+            Decision { cause: Some(Cause::Approval), obligations: held.obligations, ..name_only(held.policy.name) };
         let Some(email) = self.approver_visible_email(call.user_email) else {
             let reason = reason.unwrap_or_else(|| String::from("requires approval"));
             let reason = format!("{reason} — no approval was requested: the call names no user");

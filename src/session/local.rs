@@ -9,8 +9,7 @@ use crate::policy::local::{BundleState, Ground, LocalCall, LocalDecision, decide
 use crate::policy::{Bundle, Obligation, Verdict};
 
 /// What a local hold turns into: nothing in this process could ask a person.
-const NO_APPROVAL_HERE: &str =
- " — switch ARMORIQ_MODE=proxy to enable approval workflows for this action.";
+const NO_APPROVAL_HERE: &str = " — switch ARMORIQ_MODE=proxy to enable approval workflows for this action.";
 
 impl Session {
     /// Decides a planned call by the policy of the client's agent.

@@ -18,13 +18,11 @@ impl Session {
     pub fn report(&self, tool: &str, args: &str, result: Option<&str>, options: &ReportOptions) -> Result<Value> {
         self.client().open()?;
         json::parse_object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))?;
-        result
-            .map(json::parse)
-            .transpose()
-            .map_err(|error| Error::InvalidArgument(format!("result: {error}")))?;
+        result.map(json::parse).transpose().map_err(|error| Error::InvalidArgument(format!("result: {error}")))?;
         let body = self.audit_body(tool, options)?;
         self.client().run(async {
-            let sent = Call::post(self.client().backend_url("/iap/audit", &[]), body).limit(5).send(self.client()).await;
+            let sent =
+                Call::post(self.client().backend_url("/iap/audit", &[]), body).limit(5).send(self.client()).await;
             let reason = match sent {
                 Ok(response) if response.is_success() => return Ok(json!({ "delivered": true })),
                 Ok(response) => format!("HTTP {}", response.status()),
