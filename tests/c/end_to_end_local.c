@@ -16,7 +16,7 @@ static void decisions(armoriq_session *session)
     EXPECT(session, "wipe_cache", "{}", NULL, ARMORIQ_BLOCK, "block:destructive#0", "policy");
     EXPECT(session, "analyze", "{}", NULL, ARMORIQ_ALLOW, "allow:analyze#0", NULL);
     EXPECT(session, "analyze", "{}", "{\"user_email\": \"bob@example.com\"}", ARMORIQ_BLOCK, NULL, "policy");
-    EXPECT(session, "pay_vendor", "{\"amount\": 999}", "{\"user_email\": \" CAROL@example.com\"}", ARMORIQ_ALLOW, NULL, NULL);
+    EXPECT(session, "pay_vendor", "{\"amount\": 999}", "{\"user_email\": \"CAROL@example.com\"}", ARMORIQ_ALLOW, NULL, NULL);
 }
 
 /* One check of a client that has these options. */

@@ -164,10 +164,11 @@ HELPER void test_contains(const char *file, int line, const char *text, const ch
 
 /* --- calls ------------------------------------------------------------------------------------------------------ */
 
+/* No message may show one: that of a test client; others have "0000secret0000" or "e2e_key" in them. */
 #define TEST_KEY "ak_test_0123456789abcdef"
 
 /*
- * Does a call that is to fail, and looks at its error object: the code of the status, a message, no API key.
+ * Does a call that is to fail, and looks at its error object: the code of the status, a message, and no API key.
  * The call is an expression that writes to `char *json`.
  */
 #define CHECK_ERROR(expected, call)                                                                                      \
@@ -191,7 +192,9 @@ HELPER void test_error(const char *file, int line, armoriq_status status, const 
     test_member(file, line, json, "code", code);
     if (strlen(json_text(json, "message")) < 8 || strcmp(json_text(json, "message"), "missing") == 0)
         test_fail(file, line, "no message", json);
-    test_contains(file, line, json, "ak_test_", 0);
+    test_contains(file, line, json, TEST_KEY, 0);
+    test_contains(file, line, json, "0000secret0000", 0);
+    test_contains(file, line, json, "e2e_key", 0);
 }
 
 /* One check: the decision, which the caller frees, and its verdict. Ends the program when there is no decision. */

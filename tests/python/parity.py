@@ -75,25 +75,26 @@ CALLS = [
 
 FIELDS = [field.name for field in dataclasses.fields(armoriq_sdk.session.EnforceResult)]
 
-# Calls that the library decides differently on purpose: what the official SDK answers (an action, or the exception
-# that escapes), what the library answers, and why.
+# Calls that the library decides differently on purpose: why, what the official SDK answers in each mode (an action, or
+# the exception that escapes), and the library's reason for its block.
 DIFFERENCES = [
     (
         "a qualified name is in the plan only for the server that the plan gave it to",
         ("pay-mcp__fetch_sales", {}),
-        "allow",
+        # The official SDK lets it pass; in sdk mode it is then the service that refuses it.
+        {"sdk": "block", "local": "allow"},
         "tool-not-in-plan: 'pay-mcp__fetch_sales' was not declared in the captured plan",
     ),
     (
         "a name that resolves to nothing is a decision, not an exception",
         ("__fetch_sales", {}),
-        ValueError,
+        {"sdk": ValueError, "local": ValueError},
         "tool-not-in-plan: '__fetch_sales' was not declared in the captured plan",
     ),
     (
         "so is an unqualified one that was not planned",
         ("never_planned", {}),
-        ValueError,
+        {"sdk": ValueError, "local": ValueError},
         "tool-not-in-plan: 'never_planned' was not declared in the captured plan",
     ),
 ]
@@ -197,7 +198,7 @@ def compare_deliberate_differences(pair):
     for why, (tool, args), theirs, reason in DIFFERENCES:
         official, ours = pair.check(tool, args)
         actual = type(official) if isinstance(official, Exception) else official.action
-        compare(f"{pair}: {tool}, which the official SDK decides its own way", theirs, actual)
+        compare(f"{pair}: {tool}, which the official SDK decides its own way", theirs[pair.mode], actual)
         ours = (ours["action"], ours["reason"]) if isinstance(ours, dict) else ours
         compare(f"{pair}: {tool}: {why}", ("block", reason), ours)
 
