@@ -1,6 +1,6 @@
 //! The golden vectors of decisions in local mode.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use armoriq::policy::Bundle;
 use armoriq::policy::local::{BundleState, LocalCall, decide};
