@@ -105,12 +105,16 @@ HELPER void plan_states(armoriq_session *session)
 }
 
 /* A token that has expired blocks, and the same plan mints a new one. */
-HELPER void expired_token(armoriq_client *client, const char *options)
+HELPER void expired_token(armoriq_client *client, const char *mode)
 {
-    armoriq_session *session = test_session(client, "alice@example.com", options);
+    int validity = test_patient(2000);
+    armoriq_session *session;
+    char options[96];
+    snprintf(options, sizeof options, "{\"mode\": \"%s\", \"validity_seconds\": %d}", mode, validity / 1000);
+    session = test_session(client, "alice@example.com", options);
     test_plan(session, PLAN);
     EXPECT(session, "fetch_sales", "{}", NULL, ARMORIQ_ALLOW, NULL, NULL);
-    test_sleep_ms(2100);
+    test_sleep_ms(validity + 100);
     EXPECT(session, "fetch_sales", "{}", NULL, ARMORIQ_BLOCK, NULL, "token");
     test_plan(session, PLAN);
     check_last_plan_start(__LINE__, session, "\"minted\"");

@@ -60,7 +60,7 @@ int main(void)
     plan_states(session);
     decisions(session);
     names_and_plans(session);
-    expired_token(client, "{\"validity_seconds\": 1}");
+    expired_token(client, "local");
     agents();
     armoriq_session_free(session);
     armoriq_client_free(client);

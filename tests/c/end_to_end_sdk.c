@@ -153,7 +153,7 @@ int main(void)
     awaited(session);
     info_and_report(session);
     held_without_a_user();
-    expired_token(client, "{\"mode\": \"sdk\", \"validity_seconds\": 1}");
+    expired_token(client, "sdk");
     user();
     bad_key();
     key_withdrawn();

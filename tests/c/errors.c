@@ -182,10 +182,12 @@ int main(void)
 {
     armoriq_client *client;
     armoriq_session *session;
+    char options[64];
 
     service = service_start();
     service_json(service, "/iap/sdk/enforce", 200, "{\"allowed\": true}");
-    client = test_client(service->url, ", \"timeout_ms\": 1000, \"max_retries\": 0");
+    snprintf(options, sizeof options, ", \"timeout_ms\": %d, \"max_retries\": 0", test_patient(2000));
+    client = test_client(service->url, options);
     session = test_session(client, "a@b.co", "{\"mode\": \"sdk\"}");
     policy_blocked(session);
     invalid_token(session);

@@ -54,6 +54,12 @@ HELPER int test_scaled(int count)
     return scaled > 0 ? scaled : 1;
 }
 
+/* A time limit that a call is to keep on this machine: longer where every step is dear. */
+HELPER int test_patient(int milliseconds)
+{
+    return getenv("TEST_DIVISOR") && atoi(getenv("TEST_DIVISOR")) > 1 ? milliseconds * 8 : milliseconds;
+}
+
 HELPER void test_sleep_ms(long milliseconds)
 {
     struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
