@@ -8,11 +8,37 @@
 mod canonical;
 mod object;
 mod reader;
+mod scanner;
+mod tape;
 
 pub use canonical::{canonical, sha256_hex};
 pub use object::ObjectWriter;
-pub use reader::{MAX_BYTES, MAX_DEPTH, ParseError, parse, parse_bytes, parse_object};
+pub use reader::{parse, parse_bytes, parse_object};
 pub use serde_json::{Map, Number, Value, json};
+pub use tape::{Kind, Node, Tape};
+
+/// The largest text that is read, in bytes.
+pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// How deep arrays and objects may nest.
+pub const MAX_DEPTH: usize = 128;
+
+/// Why a text is not JSON that this library accepts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} at line {line} column {column}")]
+pub struct ParseError {
+    pub message: String,
+    pub line: usize,
+    pub column: usize,
+}
+
+impl ParseError {
+    fn at(text: &str, at: usize, message: String) -> Self {
+        let head = text.get(..at).unwrap_or(text);
+        let line_start = head.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = head.get(line_start..).unwrap_or_default().chars().count() + 1;
+        Self { message, line: head.matches('\n').count() + 1, column }
+    }
+}
 
 /// The number as an IEEE double. What is too large is an infinity, as in JavaScript and Python.
 pub fn as_double(number: &Number) -> f64 {

@@ -1,0 +1,215 @@
+//! The lexical half of reading JSON: strings, numbers and what stands between them, each checked where it stands.
+
+use std::borrow::Cow;
+
+use super::ParseError;
+
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// A string as it is written, without its quotes. Its escapes are valid.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quoted<'a> {
+    pub raw: &'a str,
+    pub escaped: bool,
+}
+
+impl<'a> Quoted<'a> {
+    pub fn decode(self) -> Cow<'a, str> {
+        if self.escaped { Cow::Owned(unescaped(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// How many bytes were read.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// What was read since an earlier place.
+    pub fn since(&self, start: usize) -> &'a str {
+        self.slice(start, self.at)
+    }
+
+    pub fn slice(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    #[inline]
+    pub fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    #[inline]
+    pub fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    pub fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    pub fn expect(&mut self, byte: u8, message: &str) -> Result<(), ParseError> {
+        if self.take(byte) { Ok(()) } else { Err(self.error(message)) }
+    }
+
+    /// A string that starts here.
+    pub fn string(&mut self, what: &str) -> Result<Quoted<'a>, ParseError> {
+        self.expect(b'"', what)?;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at += rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len());
+            match self.peek() {
+                Some(b'"') => {
+                    let raw = self.since(start);
+                    self.at += 1;
+                    return Ok(Quoted { raw, escaped });
+                }
+                Some(b'\\') => {
+                    self.escape()?;
+                    escaped = true;
+                }
+                Some(_) => return Err(self.error("control character in a string")),
+                None => return Err(self.error("unterminated string")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), ParseError> {
+        let start = self.at;
+        match self.text.as_bytes().get(start + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u') => {
+                let first = self.unit(start)?;
+                let second = if is_high(first) { self.unit(self.at).ok() } else { None };
+                if char::decode_utf16([first].into_iter().chain(second)).any(|char| char.is_err()) {
+                    self.at = start;
+                    return Err(self.error("lone surrogate in a string"));
+                }
+            }
+            _ => return Err(self.error("invalid escape in a string")),
+        }
+        Ok(())
+    }
+
+    /// The UTF-16 unit of the `\uXXXX` at this place.
+    fn unit(&mut self, at: usize) -> Result<u16, ParseError> {
+        let digits = self.text.get(at..).and_then(|rest| rest.strip_prefix("\\u")).and_then(|rest| rest.get(..4));
+        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        let unit = unit.ok_or_else(|| self.error("invalid \\u escape in a string"))?;
+        self.at = at + 6;
+        Ok(unit)
+    }
+
+    /// A number that starts here, as it is written.
+    pub fn number(&mut self) -> Result<&'a str, ParseError> {
+        let start = self.at;
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            if !self.take(b'+') {
+                self.take(b'-');
+            }
+            self.digits()?;
+        }
+        Ok(self.since(start))
+    }
+
+    fn digits(&mut self) -> Result<(), ParseError> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.error("expected a digit")) } else { Ok(()) }
+    }
+
+    pub fn literal(&mut self, word: &str) -> Result<(), ParseError> {
+        if !self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+            return Err(self.error("expected a JSON value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Nothing but white space may follow.
+    pub fn end(&mut self) -> Result<(), ParseError> {
+        self.skip_space();
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.error("unexpected text after the value")),
+        }
+    }
+
+    /// An error at this place.
+    pub fn error(&self, message: &str) -> ParseError {
+        ParseError::at(self.text, self.at, message.to_owned())
+    }
+
+    /// An error at an earlier place.
+    pub fn error_at(&self, at: usize, message: String) -> ParseError {
+        ParseError::at(self.text, at, message)
+    }
+}
+
+#[inline]
+fn is_special(byte: u8) -> bool {
+    byte == b'"' || byte == b'\\' || byte < 0x20
+}
+
+fn is_high(unit: u16) -> bool {
+    (0xD800..0xDC00).contains(&unit)
+}
+
+/// What a string with valid escapes means.
+fn unescaped(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let (char, length) = escape_in(after);
+        out.push(char);
+        rest = after.get(length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character of a valid escape, and how many bytes it takes after its backslash.
+fn escape_in(after: &str) -> (char, usize) {
+    let plain = match after.as_bytes().first() {
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => {
+            let unit = |at: usize| after.get(at..at + 4).and_then(|digits| u16::from_str_radix(digits, 16).ok());
+            let first = unit(1).unwrap_or_default();
+            let second = if is_high(first) { unit(7) } else { None };
+            let char = char::decode_utf16([first].into_iter().chain(second)).next().and_then(Result::ok);
+            return (char.unwrap_or(char::REPLACEMENT_CHARACTER), if second.is_some() { 11 } else { 5 });
+        }
+        Some(&other) => char::from(other),
+        None => '\\',
+    };
+    (plain, 1)
+}
