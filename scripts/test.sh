@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: scripts/test.sh [STEP…]
 #
-# Runs the suite, or only the named steps, and sums up: what passed, what failed, what was skipped and why. Each step
-# writes to target/suite/STEP.log, which is shown when it fails. The last line counts tests: those that a step counts
-# itself, one for each step that does not.
+# Runs the suite, or only the named steps (which test what build and stage left before), and sums up: what passed, what
+# failed, what was skipped and why. Each step writes to target/suite/STEP.log, which is shown when it fails. The last line
+# counts tests: those that a step counts itself, one for each step that does not.
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
@@ -11,7 +11,6 @@ cd "$(dirname "$0")/.."
 suite_dir=$target_dir/suite
 prefix=$suite_dir/prefix
 venv=$suite_dir/venv
-rm -rf "$suite_dir"/*.log "$prefix"
 mkdir -p "$suite_dir/home"
 
 # The library reads its environment, and some of its tests the user's folder: both are to be the suite's own.
@@ -70,7 +69,9 @@ step_licenses() {
 
 step_build() { scripts/build.sh; }
 
+# What the steps below test: the libraries as they are installed, and the programs of the workspace.
 step_stage() {
+    rm -rf "$prefix"
     PREFIX=$prefix LIBDIR=$prefix/lib DESTDIR='' scripts/install.sh install
     cargo build --locked --workspace
 }
