@@ -9,7 +9,7 @@ have cargo || die "Rust is missing: see https://rustup.rs"
 have "${CC:-cc}" || die "a C compiler is missing (on Debian and Ubuntu: apt-get install gcc)"
 
 shown() {
-    printf '%s$ %s%s\n' "$bold" "$*" "$reset"
+    printf '%s$ %s%s\n' "$bold" "${*//"$PWD/"/}" "$reset"
     "$@"
 }
 

@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod engine;
 mod judge;
+mod listener;
 mod merkle;
 mod mint;
 mod plan;

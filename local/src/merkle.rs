@@ -40,7 +40,7 @@ impl Tree {
         let mut proof = Vec::new();
         for level in &self.levels {
             if let Some(sibling) = level.get(index ^ 1) {
-                let position = if index % 2 == 0 { "right" } else { "left" };
+                let position = if index.is_multiple_of(2) { "right" } else { "left" };
                 proof.push(json!({ "position": position, "sibling_hash": hex(sibling) }));
             }
             index /= 2;

@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::app::{App, StartError};
 use crate::config::Config;
+use crate::listener::Listening;
 use crate::routes;
 
 /// How long answers that are under way may take after the process was told to end.
@@ -34,8 +33,6 @@ pub enum ServerError {
     Start(#[from] StartError),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
-    #[error("the {service} ended: {error}")]
-    Ended { service: &'static str, error: io::Error },
 }
 
 fn hint(error: &io::Error) -> &'static str {
@@ -57,58 +54,28 @@ pub async fn serve(config: Config, addresses: Addresses) -> Result<(), ServerErr
 
     let [backend_url, proxy_url, iap_url] = urls;
     let app = Arc::new(App::new(config, proxy_url.clone())?);
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(());
     let mut services = tokio::task::JoinSet::new();
-    services.spawn(run(backend, routes::backend(Arc::clone(&app)), stopping.clone()));
-    services.spawn(run(proxy, routes::proxy(Arc::clone(&app)), stopping.clone()));
-    services.spawn(run(iap, routes::iap(app), stopping));
+    services.spawn(backend.serve(routes::backend(Arc::clone(&app)), stopping.clone()));
+    services.spawn(proxy.serve(routes::proxy(Arc::clone(&app)), stopping.clone()));
+    services.spawn(iap.serve(routes::iap(app), stopping));
     announce(&json!({ "backend": backend_url, "proxy": proxy_url, "iap": iap_url }).to_string());
 
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        Some(ended) = services.join_next() => return ended.unwrap_or(Ok(())),
     }
     tracing::info!("shutting down");
-    stop.send_replace(true);
-    let finish = async {
-        while let Some(ended) = services.join_next().await {
-            ended.unwrap_or(Ok(()))?;
-        }
-        Ok(())
-    };
-    match tokio::time::timeout(GRACE, finish).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            tracing::warn!("some clients did not finish their requests in {} s", GRACE.as_secs());
-            Ok(())
-        }
+    stop.send_replace(());
+    let finish = async { while services.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, finish).await.is_err() {
+        tracing::warn!("some clients did not finish their requests in {} s", GRACE.as_secs());
     }
-}
-
-struct Listening {
-    service: &'static str,
-    address: SocketAddr,
-    listener: TcpListener,
+    Ok(())
 }
 
 async fn listen(service: &'static str, address: SocketAddr) -> Result<Listening, ServerError> {
-    let failed = |error| ServerError::Listen { service, address, error };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok(Listening { service, address, listener })
-}
-
-/// Serves one listener until it is told to stop, and then until its last answer is out.
-async fn run(listening: Listening, routes: Router, mut stopping: watch::Receiver<bool>) -> Result<(), ServerError> {
-    let Listening { service, listener, .. } = listening;
-    axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            // An error means that nobody is left who could say it.
-            let _ = stopping.wait_for(|stop| *stop).await;
-        })
-        .await
-        .map_err(|error| ServerError::Ended { service, error })
+    Listening::bind(address).await.map_err(|error| ServerError::Listen { service, address, error })
 }
 
 /// Whoever started the process may have closed its end of stdout; that is no reason not to serve.

@@ -123,6 +123,33 @@ fn it_ends_when_told_and_finishes_what_it_began() {
 }
 
 #[test]
+fn under_load_every_request_is_answered_or_never_let_in() {
+    let mut server = Server::demo();
+    let address = server.backend;
+    let request = raw_request(address, "GET", "/health", &[], "");
+    let answered = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answered = 0;
+                    while let Ok(mut stream) = TcpStream::connect(address) {
+                        stream.write_all(request.as_bytes()).unwrap();
+                        assert_eq!(read_answer(stream).status, 200);
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(200));
+        server.terminate();
+        clients.into_iter().map(|client| client.join().unwrap()).sum::<u32>()
+    });
+    assert!(answered > 0);
+    assert!(server.wait().success());
+}
+
+#[test]
 fn a_new_start_has_a_new_key_unless_the_key_is_given() {
     let enforce = |config: &str| {
         let token = Server::start(config).mint(&["data-mcp__fetch_sales"]);

@@ -38,7 +38,10 @@ fn decide(status: u16, answer: &Value) -> Decision {
             ..Decision::block(no_decision(status), format!("enforce-invalid: an allow with HTTP {status}"))
         },
         Some(Verdict::Hold) => Decision { verdict: Verdict::Hold, cause: Some(Cause::Approval), ..decision },
-        Some(Verdict::Block) => Decision { verdict: Verdict::Block, cause: Some(Cause::Policy), ..decision },
+        Some(Verdict::Block) => {
+            let cause = if is_about_the_token(decision.reason.as_deref()) { Cause::Token } else { Cause::Policy };
+            Decision { verdict: Verdict::Block, cause: Some(cause), ..decision }
+        }
         None => {
             let cause = if matched_policy(answer).is_some() { Cause::Policy } else { no_decision(status) };
             let rejected = || (!is_success(status)).then(|| format!("enforce-rejected: HTTP {status}"));
@@ -46,6 +49,13 @@ fn decide(status: u16, answer: &Value) -> Decision {
             Decision { verdict: Verdict::Block, cause: Some(cause), reason, ..decision }
         }
     }
+}
+
+/// The service refuses a token with the reasons that local mode has for it.
+fn is_about_the_token(reason: Option<&str>) -> bool {
+    let reasons =
+        ["token-missing", "token-signature-invalid", "token-claims-invalid", "token-expired", "token-revoked"];
+    reason.is_some_and(|reason| reasons.contains(&reason))
 }
 
 /// What the answer's parts say together: the strictest of them, none where nothing decides, or what is odd about it.
@@ -188,6 +198,13 @@ mod tests {
         assert_eq!(decision(403, "{}").2, Some("enforce-rejected: HTTP 403".to_owned()));
         assert_eq!(decision(404, "{}").1, Some("invalid"));
         assert_eq!(decision(200, "not json").1, Some("invalid"));
+    }
+
+    #[test]
+    fn a_refused_token_is_not_a_policy() {
+        let body = r#"{"allowed":false,"reason":"token-expired"}"#;
+        assert_eq!(decision(401, body), ("block", Some("token"), Some("token-expired".to_owned())));
+        assert_eq!(decision(200, r#"{"allowed":false,"reason":"token-ring is off"}"#).1, Some("policy"));
     }
 
     #[test]

@@ -57,35 +57,21 @@ impl Session {
         {
             return Ok(refusal);
         }
-        let call = match self.planned(plan, tool, options) {
-            Ok(call) => call,
-            Err(refusal) => return Ok(refusal),
-        };
-        match self.mode() {
-            SessionMode::Local => Ok(self.decide_locally(&call, &arguments)),
-            SessionMode::Sdk | SessionMode::Proxy => {
-                self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout))
-            }
-        }
-    }
-
-    /// Looks the name up in the plan. Names come from language models: one that resolves to nothing is a decision.
-    fn planned<'a>(
-        &'a self,
-        plan: &'a PlanState,
-        tool: &'a str,
-        options: &'a CheckOptions,
-    ) -> Result<PlannedCall<'a>, Decision> {
-        match plan.plan.resolve(tool) {
-            Resolution::Planned { server, action, qualified } => Ok(PlannedCall {
+        let call = match plan.plan.resolve(tool) {
+            Resolution::Planned { server, action, qualified } => PlannedCall {
                 name: tool,
                 server,
                 action,
                 qualified,
                 user_email: self.email_of(options.user_email.as_deref()),
-            }),
-            resolution @ (Resolution::NotInPlan | Resolution::Ambiguous { .. }) => {
-                Err(Decision::block(Cause::Plan, resolution.refusal(tool).unwrap_or_default()))
+            },
+            // Names come from language models: one that resolves to nothing is a decision, not a misuse.
+            unplanned => return Ok(Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())),
+        };
+        match self.mode() {
+            SessionMode::Local => Ok(self.decide_locally(&call, &arguments)),
+            SessionMode::Sdk | SessionMode::Proxy => {
+                self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout))
             }
         }
     }

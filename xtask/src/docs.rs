@@ -72,7 +72,39 @@ fn plain(lines: &[&str]) -> Vec<String> {
             out.push(inline(line.trim_end()));
         }
     }
-    tidy(out)
+    tidy(align_tables(out))
+}
+
+/// Tables as columns: no bars, no rule below the heading, every column as wide as its widest cell.
+fn align_tables(lines: Vec<String>) -> Vec<String> {
+    let mut out = Vec::new();
+    for block in lines.chunk_by(|line, next| is_row(line) == is_row(next)) {
+        if is_row(&block[0]) {
+            out.extend(align(block));
+        } else {
+            out.extend_from_slice(block);
+        }
+    }
+    out
+}
+
+fn is_row(line: &str) -> bool {
+    line.len() > 1 && line.starts_with('|') && line.ends_with('|')
+}
+
+fn align(rows: &[String]) -> Vec<String> {
+    let cells = |row: &String| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    let is_rule = |row: &&String| row.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '));
+    let rows: Vec<Vec<String>> = rows.iter().filter(|row| !is_rule(row)).map(cells).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell: &String| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("    {}", cells.join("  ")).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 /// No empty line at either end, none after a heading, no two in a row; nothing that would end the comment.
@@ -109,7 +141,7 @@ fn inline(line: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
-    unquote(&out.replace("**", ""))
+    unmark(&out)
 }
 
 /// A link at the start of `text`: its words, and what follows it. A bracket that is no link, such as a JSON list or
@@ -124,21 +156,22 @@ fn link(text: &str) -> Option<(String, &str)> {
     is_name.then(|| (words.to_owned(), after))
 }
 
-/// Takes the backticks off names (`armoriq_status`, `NULL`, `free()`), which need none in C. Around anything else,
-/// JSON for instance, they stay: they say where it begins and ends.
-fn unquote(line: &str) -> String {
+/// Takes the stars of `**emphasis**` away, and the backticks off names (`armoriq_status`, `NULL`, `free()`), which need
+/// none in C. Around anything else, JSON for instance, they stay: they say where it begins and ends.
+fn unmark(line: &str) -> String {
     if line.matches('`').count() % 2 == 1 {
         return line.to_owned();
     }
     let mut out = String::with_capacity(line.len());
     for (index, part) in line.split('`').enumerate() {
         let quoted = index % 2 == 1;
-        let name =
-            part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'(' | b')' | b'*' | b'.'));
-        if quoted && !name {
-            out.push_str(&format!("`{part}`"));
-        } else {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'(' | b')' | b'*' | b'.');
+        if !quoted {
+            out.push_str(&part.replace("**", ""));
+        } else if part.bytes().all(is_name) {
             out.push_str(part);
+        } else {
+            out.push_str(&format!("`{part}`"));
         }
     }
     out
@@ -155,16 +188,24 @@ mod tests {
     #[test]
     fn markdown_becomes_plain_text() {
         let written = "/**\n * Makes a [`armoriq_client`]; see [the docs](https://docs.armoriq.ai), **always**.\n *\n \
-                       * # Errors\n *\n * `ARMORIQ_ERR_X`, `{\"a\": 1}`, [a, b].\n *\n * ```c\n * x();\n * ```\n *\n \
+                       * # Errors\n *\n * `ARMORIQ_ERR_X`, `{\"a\": 1}`, [a, b], `char **`.\n *\n * ```c\n * x();\n * ```\n *\n \
                        * # Safety\n *\n * `client` is valid.\n */\n";
         let expected = [
             "Makes a armoriq_client; see the docs (https://docs.armoriq.ai), always.",
             "",
             "Errors:",
-            "ARMORIQ_ERR_X, `{\"a\": 1}`, [a, b].",
+            "ARMORIQ_ERR_X, `{\"a\": 1}`, [a, b], `char **`.",
             "",
             "    x();",
         ];
+        assert_eq!(text(written), expected);
+    }
+
+    #[test]
+    fn tables_become_columns() {
+        let written = "/**\n * Options:\n *\n * | member | default |\n * | --- | --- |\n * | `mode` | \"local\" |\n * \
+                       | `llm` | |\n *\n * Then.\n */\n";
+        let expected = ["Options:", "", "    member  default", "    mode    \"local\"", "    llm", "", "Then."];
         assert_eq!(text(written), expected);
     }
 

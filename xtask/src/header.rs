@@ -3,10 +3,11 @@
 //! cbindgen renders the items of one module at a time; they are put in the order of the source, so that the constants
 //! of a type follow it, and their comments are made plain. A line `@section Title` in a documentation comment starts a
 //! section of the header before that item; what follows the line, to the end of the comment, introduces the section.
+//! The opaque types stand before everything, since functions of one section take and give those of another.
 
 use std::path::{Path, PathBuf};
 
-use crate::docs;
+use crate::docs::{self, Documentation};
 
 /// The modules of `src/ffi` that declare what is in the header, in the order in which a program uses it. A type is
 /// declared before it is used.
@@ -52,12 +53,11 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn generate() -> Result<String, String> {
-    let mut header = prologue()?;
+    let mut items = Vec::new();
     for module in MODULES {
-        header.push_str(&declarations(module)?);
+        items.extend(declarations(module)?);
     }
-    header.push_str(EPILOGUE);
-    Ok(header)
+    Ok(prologue()? + &lay_out(&items) + EPILOGUE)
 }
 
 fn prologue() -> Result<String, String> {
@@ -71,7 +71,8 @@ fn prologue() -> Result<String, String> {
         .replace("@PATCH@", env!("CARGO_PKG_VERSION_PATCH")))
 }
 
-fn declarations(module: &str) -> Result<String, String> {
+/// What a module declares.
+fn declarations(module: &str) -> Result<Vec<Item>, String> {
     let path = root().join(format!("src/ffi/{module}.rs"));
     let source = read(&path)?;
     let mut config = cbindgen::Config::from_file(root().join("cbindgen.toml"))?;
@@ -84,7 +85,7 @@ fn declarations(module: &str) -> Result<String, String> {
     let mut rendered = Vec::new();
     bindings.write(&mut rendered);
     let rendered = String::from_utf8(rendered).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(lay_out(&in_source_order(&rendered, &source)?))
+    Ok(in_source_order(&rendered, &source)?.into_iter().map(Item::parse).collect())
 }
 
 /// The types that a module declares for C. cbindgen would leave out those that only another module's functions use.
@@ -137,31 +138,57 @@ fn position(name: &str, source: &str) -> Option<usize> {
     ["type", "struct", "const", "fn"].into_iter().find_map(declares)
 }
 
-/// The items with their comments made plain, section headings before those that start one, and an empty line between
-/// them, except in a list of constants with comments of one line.
-fn lay_out(items: &[&str]) -> String {
-    let mut out = String::new();
+/// One declaration, its comment made plain.
+struct Item {
+    documentation: Documentation,
+    declaration: String,
+}
+
+impl Item {
+    fn parse(rendered: &str) -> Self {
+        let (comment, declaration) = match rendered.rfind("*/\n") {
+            Some(end) => rendered.split_at(end + "*/\n".len()),
+            None => ("", rendered),
+        };
+        Self { documentation: docs::parse(comment), declaration: declaration.to_owned() }
+    }
+
+    fn is_opaque_type(&self) -> bool {
+        self.declaration.starts_with("typedef struct ") && !self.declaration.contains('{')
+    }
+
+    /// A constant whose comment is one line: a list of them reads better without empty lines.
+    fn is_short_constant(&self) -> bool {
+        self.declaration.starts_with("#define ") && self.documentation.text.len() == 1
+    }
+
+    fn render(&self) -> String {
+        // An ignored status is nearly always a mistake: every function that returns one says so to the compiler.
+        let must_use = if self.declaration.starts_with("armoriq_status armoriq_") { "ARMORIQ_MUST_USE\n" } else { "" };
+        format!("{}{must_use}{}\n", docs::comment(&self.documentation.text), self.declaration)
+    }
+}
+
+/// The opaque types, then all else in its order, with a heading where an item starts a section.
+fn lay_out(items: &[Item]) -> String {
+    let mut out = heading("Handles", &[]);
+    for item in items.iter().filter(|item| item.is_opaque_type()) {
+        out.push('\n');
+        out.push_str(&item.render());
+    }
     let mut after_short_constant = false;
     for item in items {
-        let (comment, declaration) = match item.rfind("*/\n") {
-            Some(end) => item.split_at(end + "*/\n".len()),
-            None => ("", *item),
-        };
-        let documentation = docs::parse(comment);
-        let short_constant = declaration.starts_with("#define ") && documentation.text.len() == 1;
-        if let Some(section) = &documentation.section {
+        let short_constant = item.is_short_constant();
+        if let Some(section) = &item.documentation.section {
             out.push_str(&heading(&section.title, &section.text));
-            out.push('\n');
-        } else if !(short_constant && after_short_constant) {
+        }
+        if item.is_opaque_type() {
+            continue;
+        }
+        if !(short_constant && after_short_constant) {
             out.push('\n');
         }
-        out.push_str(&docs::comment(&documentation.text));
-        // An ignored status is nearly always a mistake: every function that returns one says so to the compiler.
-        if declaration.starts_with("armoriq_status armoriq_") {
-            out.push_str("ARMORIQ_MUST_USE\n");
-        }
-        out.push_str(declaration);
-        out.push('\n');
+        out.push_str(&item.render());
         after_short_constant = short_constant;
     }
     out
@@ -230,13 +257,17 @@ mod tests {
             "/**\n * A status.\n *\n * @section Status\n * Numbers.\n */\ntypedef int32_t armoriq_status;",
             "/**\n * Good.\n */\n#define ARMORIQ_OK 0",
             "/**\n * Bad.\n */\n#define ARMORIQ_BAD 1",
-            "/**\n * Does.\n */\narmoriq_status armoriq_do(void);",
-        ];
+            "/**\n * A client.\n *\n * @section Client\n */\ntypedef struct armoriq_client armoriq_client;",
+            "/**\n * Does.\n */\narmoriq_status armoriq_do(armoriq_client *client);",
+        ]
+        .map(Item::parse);
         let rule = "-".repeat(96);
         let expected = format!(
-            "\n/* {rule}\n * Status\n *\n * Numbers.\n */\n\n/** A status. */\ntypedef int32_t armoriq_status;\n\n\
-             /** Good. */\n#define ARMORIQ_OK 0\n/** Bad. */\n#define ARMORIQ_BAD 1\n\n\
-             /** Does. */\nARMORIQ_MUST_USE\narmoriq_status armoriq_do(void);\n"
+            "\n/* {rule}\n * Handles\n */\n\n/** A client. */\ntypedef struct armoriq_client armoriq_client;\n\
+             \n/* {rule}\n * Status\n *\n * Numbers.\n */\n\n/** A status. */\ntypedef int32_t armoriq_status;\n\n\
+             /** Good. */\n#define ARMORIQ_OK 0\n/** Bad. */\n#define ARMORIQ_BAD 1\n\
+             \n/* {rule}\n * Client\n */\n\n/** Does. */\nARMORIQ_MUST_USE\n\
+             armoriq_status armoriq_do(armoriq_client *client);\n"
         );
         assert_eq!(lay_out(&items), expected);
     }
