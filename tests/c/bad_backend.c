@@ -148,7 +148,7 @@ static void redirects(armoriq_session *session)
 
 static void no_answer(armoriq_session *session)
 {
-    double start, limit = test_patient(2000) / 1000.0;
+    double start, limit = test_patient(1200) / 1000.0;
     service_set(service, ENFORCE, SERVICE_CLOSES, 0, "", "");
     BLOCKS(session, "unavailable", "enforce-unavailable: ");
     service_set(service, ENFORCE, SERVICE_TRUNCATES, 200, "", "{\"allowed\": true}");
@@ -343,7 +343,7 @@ int main(void)
     char options[64];
 
     service = service_start();
-    snprintf(options, sizeof options, ", \"timeout_ms\": %d, \"max_retries\": 0", test_patient(2000));
+    snprintf(options, sizeof options, ", \"timeout_ms\": %d, \"max_retries\": 0", test_patient(1200));
     client = test_client(service->url, options);
     session = test_session(client, "a@b.co", "{\"mode\": \"sdk\"}");
     test_plan(session, PLAN);

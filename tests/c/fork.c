@@ -43,7 +43,9 @@ static void fork_and_use(int generations)
         armoriq_session_free(local);
         armoriq_client_free(client);
         fflush(stdout);
-        _exit(failures != 0);
+        /* What is the parent's, a child never touches, not even to free it: a leak checker would call that lost. */
+        execlp(failures ? "false" : "true", "", (char *)NULL);
+        _exit(1);
     }
     use_everything();
     REQUIRE(waitpid(child, &status, 0) == child);
@@ -57,11 +59,26 @@ static void *keep_busy(void *unused)
     return NULL;
 }
 
-int main(void)
+/*
+ * Not under the address sanitizer: its allocator may be locked by another thread at the moment of the fork, and stays
+ * so in the child. The C library's is not.
+ */
+static void fork_while_threads_are_busy(void)
 {
+#ifndef __SANITIZE_ADDRESS__
     pthread_t threads[4];
     int i;
+    for (i = 0; i < 4; i++) REQUIRE(pthread_create(&threads[i], NULL, keep_busy, NULL) == 0);
+    for (i = 0; i < test_scaled(20); i++) fork_and_use(1);
+    __sync_fetch_and_add(&stopping, 1);
+    for (i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+#else
+    (void)keep_busy;
+#endif
+}
 
+int main(void)
+{
     service = service_start();
     service_json(service, "/iap/sdk/enforce", 200, "{\"allowed\": true, \"reason\": \"fine\"}");
     service_json(service, "/policy/bundles/current", 200, SERVICE_BUNDLE);
@@ -73,10 +90,7 @@ int main(void)
     test_plan(sdk, "[{\"name\": \"data__fetch\"}]");
     test_plan(local, "[{\"name\": \"data__fetch\"}, {\"name\": \"data__drop\"}]");
     fork_and_use(2);
-    for (i = 0; i < 4; i++) REQUIRE(pthread_create(&threads[i], NULL, keep_busy, NULL) == 0);
-    for (i = 0; i < test_scaled(20); i++) fork_and_use(1);
-    __sync_fetch_and_add(&stopping, 1);
-    for (i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    fork_while_threads_are_busy();
 
     armoriq_session_free(sdk);
     armoriq_session_free(local);
