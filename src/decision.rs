@@ -1,5 +1,7 @@
 //! Decisions: what a check answers.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::json::ObjectWriter;
@@ -80,28 +82,28 @@ impl Cause {
     }
 }
 
-/// What a check decided, with the official SDK's fields and a cause.
+/// What a check decided, with the official SDK's fields and a cause. It borrows from the policy that decided.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
+pub struct Decision<'a> {
     pub verdict: Verdict,
-    pub reason: Option<String>,
+    pub reason: Option<Cow<'a, str>>,
     pub cause: Option<Cause>,
     pub delegation_id: Option<String>,
-    pub policy: PolicyIdentity,
+    pub policy: PolicyIdentity<'a>,
     pub obligations: Vec<Value>,
 }
 
 /// Which policy and rule a decision came from, as far as the decider said so.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct PolicyIdentity {
-    pub name: Option<String>,
-    pub id: Option<String>,
-    pub version: Option<String>,
-    pub rule_id: Option<String>,
+pub struct PolicyIdentity<'a> {
+    pub name: Option<Cow<'a, str>>,
+    pub id: Option<Cow<'a, str>>,
+    pub version: Option<Cow<'a, str>>,
+    pub rule_id: Option<Cow<'a, str>>,
 }
 
-impl Decision {
-    pub fn allow(reason: Option<String>) -> Self {
+impl<'a> Decision<'a> {
+    pub fn allow(reason: Option<Cow<'a, str>>) -> Self {
         Self {
             verdict: Verdict::Allow,
             reason,
@@ -112,7 +114,7 @@ impl Decision {
         }
     }
 
-    pub fn block(cause: Cause, reason: impl Into<String>) -> Self {
+    pub fn block(cause: Cause, reason: impl Into<Cow<'a, str>>) -> Self {
         Self { verdict: Verdict::Block, cause: Some(cause), ..Self::allow(Some(reason.into())) }
     }
 
@@ -122,7 +124,7 @@ impl Decision {
 
     /// The decision as JSON. `tool` is the name that the caller asked about; `for_model` speaks of it.
     pub fn to_json(&self, tool: &str) -> String {
-        let mut object = ObjectWriter::new();
+        let mut object = ObjectWriter::with_capacity(512);
         object
             .value("allowed", &self.is_allowed())
             .value("action", self.verdict.as_str())
@@ -133,8 +135,11 @@ impl Decision {
             .value("policy_version", &self.policy.version)
             .value("rule_id", &self.policy.rule_id)
             .value("obligations", &self.obligations)
-            .value("cause", &self.cause.map(Cause::as_str))
-            .value("for_model", &self.cause.map(|cause| format!("The call to {tool} {}", cause.advice())));
+            .value("cause", &self.cause.map(Cause::as_str));
+        match self.cause {
+            Some(cause) => object.value("for_model", &format_args!("The call to {tool} {}", cause.advice())),
+            None => object.raw("for_model", "null"),
+        };
         object.finish()
     }
 }

@@ -2,6 +2,7 @@
 //! before each call whether policy allows it. The C ABI is in `ffi`; everything else is safe Rust.
 
 mod client;
+mod clock;
 pub mod config;
 mod decision;
 pub mod error;

@@ -13,6 +13,7 @@ pub(crate) struct Call {
     request: Request,
     deadline: Option<Instant>,
     with_api_key: bool,
+    concealed: Option<String>,
 }
 
 impl Call {
@@ -25,7 +26,7 @@ impl Call {
     }
 
     fn new(request: Request) -> Self {
-        Self { request, deadline: None, with_api_key: true }
+        Self { request, deadline: None, with_api_key: true, concealed: None }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -65,12 +66,22 @@ impl Call {
         self
     }
 
+    /// A secret of the request, besides the API key, that an answer may repeat and nobody is to read there.
+    pub(crate) fn conceal(mut self, secret: Option<&str>) -> Self {
+        self.concealed = secret.map(str::to_owned);
+        self
+    }
+
     pub(crate) async fn send(self, client: &Client) -> Result<Response, TransportError> {
         let key = client.api_key();
         let key = key.expose_secret();
         let request = self.request.header("authorization", &format!("Bearer {key}"));
         let request = request.optional_header("x-api-key", self.with_api_key.then_some(key));
-        client.transport().send(request, self.deadline).await
+        let mut response = client.transport().send(request, self.deadline).await?;
+        for secret in [Some(key), self.concealed.as_deref()].into_iter().flatten() {
+            response.conceal(secret);
+        }
+        Ok(response)
     }
 }
 

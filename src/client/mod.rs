@@ -20,6 +20,7 @@ pub(crate) use delegations::{DelegationRequest, DelegationStatus};
 pub(crate) use tokens::{MintRequest, TokenStanding};
 pub use users::UserScope;
 
+use crate::clock::Clock;
 use crate::config::{ClientOptions, Config, Environment, SessionOptions};
 use crate::session::Session;
 use crate::transport::{Transport, TransportOptions};
@@ -36,6 +37,7 @@ struct Inner {
     policies: policies::PolicyStore,
     keys: tokens::KeyStore,
     users: users::UserCache,
+    clock: Clock,
     closed: AtomicBool,
     in_flight: AtomicUsize,
 }
@@ -60,10 +62,11 @@ impl Client {
         let keys = tokens::KeyStore::new(&config)?;
         Ok(Self(Arc::new(Inner {
             api_key: ArcSwap::from_pointee(config.api_key.clone()),
-            policies: policies::PolicyStore::default(),
+            policies: policies::PolicyStore::new(),
             users: users::UserCache::new(config.user_context_ttl),
             closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            clock: Clock::default(),
             keys,
             transport,
             config,
@@ -136,6 +139,12 @@ impl Client {
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Lets time pass for the policy store and the keys.
+    #[cfg(test)]
+    pub(crate) fn pass(&self, duration: Duration) {
+        self.0.clock.pass(duration);
     }
 
     fn api_key(&self) -> Arc<SecretString> {

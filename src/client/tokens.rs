@@ -3,14 +3,15 @@
 use arc_swap::ArcSwapOption;
 use serde_json::{Number, Value};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Call, Client};
+use crate::clock::Moment;
 use crate::config::Config;
 use crate::error::PolicyRefusal;
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
 use crate::log::warning;
-use crate::token::{Claims, IntentToken, PublicKey, verify_jwt};
+use crate::token::{IntentToken, PublicKey, verify_jwt};
 use crate::transport::Response;
 use crate::{Error, Result};
 
@@ -24,27 +25,40 @@ pub(crate) struct MintRequest<'a> {
 }
 
 /// What local mode may think of a token. It was found out when the token came, for exactly its bytes and that key.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum TokenStanding {
-    /// The IAP signed it; what it claims has to hold on every check.
-    Signed(Claims),
+    /// The IAP signed it for this plan, and it is valid until then (Unix seconds).
+    Signed { until: f64 },
+    /// The IAP signed it for another plan, or what it claims cannot be read.
+    OtherPlan,
     /// The IAP did not sign it.
     Unsigned,
     /// The IAP's key could not be had.
     Unknown,
 }
 
-/// The IAP's public key: configured, or fetched once.
+/// How often a fetched key is looked up anew because a token does not verify with it.
+const KEY_REFETCH_AFTER: Duration = Duration::from_secs(60);
+
+/// The IAP's public key: configured, or fetched.
 pub(super) struct KeyStore {
-    key: ArcSwapOption<PublicKey>,
+    current: ArcSwapOption<IapKey>,
+}
+
+struct IapKey {
+    key: PublicKey,
+    /// When it was fetched; a configured one never is.
+    fetched: Option<Moment>,
 }
 
 impl KeyStore {
     pub(super) fn new(config: &Config) -> Result<Self> {
-        let configured = config.iap_public_key.as_ref().map(|key| {
-            PublicKey::from_json(key).ok_or_else(|| Error::configuration("iap_public_key is not an Ed25519 public key"))
+        let configured: Option<Result<_>> = config.iap_public_key.as_ref().map(|key| {
+            let key = PublicKey::from_json(key)
+                .ok_or_else(|| Error::configuration("iap_public_key is not an Ed25519 public key"))?;
+            Ok(Arc::new(IapKey { key, fetched: None }))
         });
-        Ok(Self { key: ArcSwapOption::from(configured.transpose()?.map(Arc::new)) })
+        Ok(Self { current: ArcSwapOption::from(configured.transpose()?) })
     }
 }
 
@@ -90,6 +104,7 @@ impl Client {
             .limit(10)
             .without_api_key()
             .retried()
+            .conceal(token.jwt_token.as_deref())
             .send(self)
             .await?;
         let answer = response.json();
@@ -101,6 +116,13 @@ impl Client {
         }
         let reason = answer.ok().and_then(|answer| string_member(&answer, "reason").map(str::to_owned));
         let said = reason.clone().unwrap_or_else(|| response.text().into_owned());
+        if response.says_revoked() {
+            return Err(Error::TokenRevoked {
+                message: format!("Token {} was revoked: {said}", token.token_id),
+                token_id: Some(token.token_id.clone()),
+                reason,
+            });
+        }
         let named = plan_id.as_deref().unwrap_or("None");
         Err(Error::IntentReanchor {
             message: format!("Reanchor failed for plan {named}: {said}"),
@@ -112,11 +134,15 @@ impl Client {
 
     /// Fetches the IAP's public key where there is none yet. A failure is logged; the next plan tries again.
     pub(crate) async fn ensure_iap_key(&self) {
-        if self.0.keys.key.load().is_some() {
-            return;
+        if self.0.keys.current.load().is_none() {
+            self.renew_iap_key().await;
         }
+    }
+
+    async fn renew_iap_key(&self) {
+        let fetched = Some(self.0.clock.now());
         match self.fetch_iap_key().await {
-            Ok(key) => self.0.keys.key.store(Some(Arc::new(key))),
+            Ok(key) => self.0.keys.current.store(Some(Arc::new(IapKey { key, fetched }))),
             Err(error) => warning!("the IAP public key could not be fetched: {error}"),
         }
     }
@@ -135,13 +161,28 @@ impl Client {
         key_in(&answer).ok_or_else(unusable)
     }
 
-    /// Verifies a token against the key at hand.
-    pub(crate) fn token_standing(&self, token: &IntentToken) -> TokenStanding {
-        let key = self.0.keys.key.load();
+    /// Verifies a token against the key at hand. A key that was fetched may have been replaced since: when a token does
+    /// not verify, it is looked up anew, at most once a minute.
+    pub(crate) async fn token_standing(&self, token: &IntentToken) -> TokenStanding {
+        let standing = self.standing_at_hand(token);
+        let fetched = self.0.keys.current.load().as_ref().and_then(|key| key.fetched);
+        let is_old = fetched.is_some_and(|fetched| self.0.clock.now().since(fetched) >= KEY_REFETCH_AFTER);
+        if standing != TokenStanding::Unsigned || !is_old {
+            return standing;
+        }
+        self.renew_iap_key().await;
+        self.standing_at_hand(token)
+    }
+
+    fn standing_at_hand(&self, token: &IntentToken) -> TokenStanding {
+        let key = self.0.keys.current.load();
         let Some(key) = key.as_ref() else { return TokenStanding::Unknown };
-        match token.jwt_token.as_deref().map(|jwt| verify_jwt(jwt, key)) {
-            Some(Ok(claims)) => TokenStanding::Signed(claims),
-            Some(Err(_)) | None => TokenStanding::Unsigned,
+        let Some(Ok(claims)) = token.jwt_token.as_deref().map(|jwt| verify_jwt(jwt, &key.key)) else {
+            return TokenStanding::Unsigned;
+        };
+        match (claims.names_plan(token.plan_id()), claims.valid_until()) {
+            (true, Some(until)) => TokenStanding::Signed { until },
+            (false, _) | (_, None) => TokenStanding::OtherPlan,
         }
     }
 }

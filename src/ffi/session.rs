@@ -178,10 +178,11 @@ pub unsafe extern "C" fn armoriq_session_check(
     on(session, json, |session: &Session| {
         let tool = tool.required("tool")?;
         let options = CheckOptions::from_json(&object("options", options)?)?;
-        let decision = session.check(tool, args.json_or_empty("args")?, &options)?;
-        let text = decision.to_json(tool);
-        verdict.set(number_of(decision.verdict));
-        Ok(text)
+        session.check(tool, args.json_or_empty("args")?, &options, |decision| {
+            let text = decision.to_json(tool);
+            verdict.set(number_of(decision.verdict));
+            text
+        })
     })
 }
 

@@ -2,18 +2,24 @@ use serde::Serialize;
 
 /// Writes a JSON object member by member, so that a caller's own JSON text can be forwarded byte for byte.
 pub struct ObjectWriter {
-    text: String,
+    text: Vec<u8>,
 }
 
 impl ObjectWriter {
     pub fn new() -> Self {
-        Self { text: String::from("{") }
+        Self::with_capacity(64)
+    }
+
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut text = Vec::with_capacity(bytes);
+        text.push(b'{');
+        Self { text }
     }
 
     /// Adds a member whose value is serialised.
     pub fn value(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> &mut Self {
-        let value = serde_json::to_string(value).unwrap_or_else(|_| String::from("null"));
-        self.raw(key, &value)
+        self.key(key).write(value);
+        self
     }
 
     /// Adds a member only where there is a value.
@@ -26,18 +32,30 @@ impl ObjectWriter {
 
     /// Adds a member whose value is JSON text that was already read strictly.
     pub fn raw(&mut self, key: &str, json: &str) -> &mut Self {
-        if self.text.len() > 1 {
-            self.text.push(',');
-        }
-        self.text.push_str(&serde_json::Value::from(key).to_string());
-        self.text.push(':');
-        self.text.push_str(json);
+        self.key(key).text.extend_from_slice(json.as_bytes());
         self
     }
 
     pub fn finish(&mut self) -> String {
-        self.text.push('}');
-        std::mem::take(&mut self.text)
+        self.text.push(b'}');
+        String::from_utf8(std::mem::take(&mut self.text)).unwrap_or_default()
+    }
+
+    fn key(&mut self, key: &str) -> &mut Self {
+        if self.text.len() > 1 {
+            self.text.push(b',');
+        }
+        self.write(key);
+        self.text.push(b':');
+        self
+    }
+
+    fn write(&mut self, value: &(impl Serialize + ?Sized)) {
+        let start = self.text.len();
+        if serde_json::to_writer(&mut self.text, value).is_err() {
+            self.text.truncate(start);
+            self.text.extend_from_slice(b"null");
+        }
     }
 }
 

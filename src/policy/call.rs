@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{EvaluationError, time};
-use crate::json;
+use crate::json::{self, Kind, Tape};
 
 /// A tool call that is to be decided.
 #[derive(Debug, Clone)]
@@ -90,29 +90,91 @@ impl Segment {
     }
 }
 
+/// A value of a tree of JSON, however the tree is kept.
+trait Tree<'t>: Copy {
+    fn member(self, key: &str) -> Option<Self>;
+    fn item(self, index: usize) -> Option<Self>;
+    /// How many items a list has; none for what is no list.
+    fn length(self) -> Option<usize>;
+    fn node(self) -> Node<'t>;
+}
+
+/// Where the path leads from this value.
+fn follow<'t>(mut value: impl Tree<'t>, path: &[Segment]) -> Option<Node<'t>> {
+    let mut steps = path.iter();
+    while let Some(step) = steps.next() {
+        value = match value.length() {
+            None => value.member(step.key())?,
+            Some(length) if step.is_length() => {
+                let is_last = steps.as_slice().is_empty();
+                return is_last.then_some(Node::Number(length as f64));
+            }
+            Some(_) => value.item(step.index()?)?,
+        };
+    }
+    Some(value.node())
+}
+
 impl Arguments for Value {
     fn node(&self, path: &[Segment]) -> Option<Node<'_>> {
-        let mut value = self;
-        let mut steps = path.iter();
-        while let Some(step) = steps.next() {
-            value = match value {
-                Value::Object(members) => members.get(step.key())?,
-                Value::Array(items) if step.is_length() => {
-                    let is_last = steps.as_slice().is_empty();
-                    return is_last.then_some(Node::Number(items.len() as f64));
-                }
-                Value::Array(items) => items.get(step.index()?)?,
-                _ => return None,
-            };
-        }
-        Some(match value {
+        follow(self, path)
+    }
+}
+
+impl<'t> Tree<'t> for &'t Value {
+    fn member(self, key: &str) -> Option<Self> {
+        self.as_object()?.get(key)
+    }
+
+    fn item(self, index: usize) -> Option<Self> {
+        self.get(index)
+    }
+
+    fn length(self) -> Option<usize> {
+        self.as_array().map(Vec::len)
+    }
+
+    fn node(self) -> Node<'t> {
+        match self {
             Value::Null => Node::Null,
             Value::Bool(value) => Node::Bool(*value),
             Value::Number(number) => Node::Number(json::as_double(number)),
             Value::String(text) => Node::String(Cow::Borrowed(text)),
             Value::Array(_) => Node::Array,
             Value::Object(_) => Node::Object,
-        })
+        }
+    }
+}
+
+impl Arguments for Tape<'_> {
+    fn node(&self, path: &[Segment]) -> Option<Node<'_>> {
+        follow(self.root()?, path)
+    }
+}
+
+impl<'t> Tree<'t> for json::Node<'t> {
+    fn member(self, key: &str) -> Option<Self> {
+        json::Node::member(self, key)
+    }
+
+    fn item(self, index: usize) -> Option<Self> {
+        self.items().nth(index)
+    }
+
+    fn length(self) -> Option<usize> {
+        (self.kind() == Kind::Array).then(|| self.items().count())
+    }
+
+    fn node(self) -> Node<'t> {
+        match self.kind() {
+            Kind::Null => Node::Null,
+            Kind::True => Node::Bool(true),
+            Kind::False => Node::Bool(false),
+            Kind::Number => Node::Number(self.double()),
+            Kind::String => Node::String(self.string()),
+            Kind::Array => Node::Array,
+            Kind::Object => Node::Object,
+        }
     }
 }
 

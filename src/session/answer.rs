@@ -1,5 +1,7 @@
 //! Reads the service's answer to a check. The verdict is allow only where the answer clearly says so.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::decision::{Cause, Decision, PolicyIdentity, Verdict};
@@ -9,7 +11,7 @@ use crate::json::{self, string_member};
 ///
 /// A block or a hold is believed at any status; an allow only with a 2xx. Where the parts of the answer disagree, the
 /// strictest wins.
-pub fn read(status: u16, body: &[u8]) -> Decision {
+pub fn read(status: u16, body: &[u8]) -> Decision<'static> {
     match json::parse_bytes(body) {
         Ok(Value::Object(members)) => decide(status, &Value::Object(members)),
         Ok(Value::Null) => Decision { reason: None, ..Decision::block(no_decision(status), "") },
@@ -18,17 +20,17 @@ pub fn read(status: u16, body: &[u8]) -> Decision {
     }
 }
 
-fn unreadable(status: u16, what: &str) -> Decision {
+fn unreadable(status: u16, what: &str) -> Decision<'static> {
     Decision::block(no_decision(status), format!("enforce-unavailable: HTTP {status}: {what}"))
 }
 
-fn decide(status: u16, answer: &Value) -> Decision {
+fn decide(status: u16, answer: &Value) -> Decision<'static> {
     let policy = policy_identity(answer);
     let said = match said(answer) {
         Ok(said) => said,
         Err(odd) => return Decision { policy, ..Decision::block(Cause::Invalid, format!("enforce-invalid: {odd}")) },
     };
-    let reason = string_member(answer, "reason").or_else(|| string_member(answer, "message")).map(str::to_owned);
+    let reason = string_member(answer, "reason").or_else(|| string_member(answer, "message")).map(owned);
     let obligations = answer.get("obligations").and_then(Value::as_array).cloned().unwrap_or_default();
     let decision = Decision { reason, policy, obligations, ..Decision::allow(None) };
     match said {
@@ -44,7 +46,7 @@ fn decide(status: u16, answer: &Value) -> Decision {
         }
         None => {
             let cause = if matched_policy(answer).is_some() { Cause::Policy } else { no_decision(status) };
-            let rejected = || (!is_success(status)).then(|| format!("enforce-rejected: HTTP {status}"));
+            let rejected = || (!is_success(status)).then(|| format!("enforce-rejected: HTTP {status}").into());
             let reason = decision.reason.clone().or_else(rejected);
             Decision { verdict: Verdict::Block, cause: Some(cause), reason, ..decision }
         }
@@ -79,6 +81,10 @@ fn said(answer: &Value) -> Result<Option<Verdict>, String> {
     }
 }
 
+fn owned(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
+}
+
 fn shortened(value: &Value) -> String {
     value.to_string().chars().take(64).collect()
 }
@@ -101,21 +107,21 @@ fn matched_policy(answer: &Value) -> Option<&Value> {
 }
 
 /// The matched policy's members are searched first, then the answer's own; the first text wins.
-fn policy_identity(answer: &Value) -> PolicyIdentity {
+fn policy_identity(answer: &Value) -> PolicyIdentity<'static> {
     let matched = matched_policy(answer);
     let records: Vec<&Value> = matched.into_iter().filter(|matched| matched.is_object()).chain([answer]).collect();
     let first = |keys: &[&str]| {
         let found = records.iter().find_map(|record| keys.iter().find_map(|key| string_member(record, key)));
-        found.map(str::to_owned)
+        found.map(owned)
     };
     let rule = records.iter().find_map(|record| record.get("matchedRule").filter(|rule| rule.is_object()));
     PolicyIdentity {
         name: first(&["name", "policyName", "matchedPolicyName"])
-            .or_else(|| matched.and_then(Value::as_str).map(str::to_owned)),
+            .or_else(|| matched.and_then(Value::as_str).map(owned)),
         id: first(&["policyId", "policy_id", "id", "matchedPolicyId"]),
         version: first(&["version", "policyVersion", "policy_version", "matchedPolicyVersion"]),
         rule_id: first(&["ruleId", "rule_id", "matchedRuleId", "matched_rule_id"]).or_else(|| {
-            rule.and_then(|rule| string_member(rule, "id").or_else(|| string_member(rule, "ruleId"))).map(str::to_owned)
+            rule.and_then(|rule| string_member(rule, "id").or_else(|| string_member(rule, "ruleId"))).map(owned)
         }),
     }
 }
@@ -126,7 +132,7 @@ mod tests {
 
     fn decision(status: u16, body: &str) -> (&'static str, Option<&'static str>, Option<String>) {
         let decision = read(status, body.as_bytes());
-        (decision.verdict.as_str(), decision.cause.map(Cause::as_str), decision.reason)
+        (decision.verdict.as_str(), decision.cause.map(Cause::as_str), decision.reason.map(Cow::into_owned))
     }
 
     #[test]
@@ -213,7 +219,7 @@ mod tests {
         let full = policy(
             r#"{"matchedPolicy":{"name":"P","id":"1","version":"3","matchedRule":{"id":"r"}},"policyId":"top"}"#,
         );
-        let text = |text: &str| Some(text.to_owned());
+        let text = |text: &str| Some(owned(text));
         assert_eq!(full, PolicyIdentity { name: text("P"), id: text("1"), version: text("3"), rule_id: text("r") });
         assert_eq!(policy(r#"{"matched_policy":"P","ruleId":"r"}"#).name, text("P"));
     }

@@ -3,34 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::plan::PlanState;
-use super::{Session, answer};
+use super::{Session, answer, since_1970};
+use crate::Error;
 use crate::client::Call;
 use crate::config::{CheckOptions, SessionMode};
 use crate::decision::{Cause, Decision, Verdict};
 use crate::error::Result;
-use crate::json::{self, ObjectWriter};
+use crate::json::{ObjectWriter, Tape};
 use crate::plan::Resolution;
-use crate::{Error, json::ParseError};
 
 /// The tool inventory's hash while nothing has been declared.
 const EMPTY_INVENTORY: &str = "v1:sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-/// A call's arguments: as the caller wrote them, for forwarding, and read, for deciding.
-pub(crate) struct Arguments<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) value: Value,
-}
-
-impl<'a> Arguments<'a> {
-    pub(crate) fn parse(text: &'a str) -> Result<Self> {
-        let members =
-            json::parse_object(text).map_err(|error: ParseError| Error::InvalidArgument(format!("args: {error}")))?;
-        Ok(Self { text: text.trim_ascii(), value: Value::Object(members) })
-    }
-}
 
 /// A call that the plan has: on which server, and which tool of it.
 pub(super) struct PlannedCall<'a> {
@@ -44,18 +28,25 @@ pub(super) struct PlannedCall<'a> {
 }
 
 impl Session {
-    /// Decides one call. Every decision is `Ok`, the blocking ones included.
-    pub fn check(&self, tool: &str, args: &str, options: &CheckOptions) -> Result<Decision> {
+    /// Decides one call and hands the decision to `then`. Every decision is `Ok`, the blocking ones included.
+    pub fn check<T>(
+        &self,
+        tool: &str,
+        args: &str,
+        options: &CheckOptions,
+        then: impl FnOnce(&Decision<'_>) -> T,
+    ) -> Result<T> {
         self.client().open()?;
-        let arguments = Arguments::parse(args)?;
+        let arguments = Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))?;
         let plan = self.0.plan.load();
         let Some(plan) = plan.as_ref() else {
-            return Ok(Decision::block(Cause::Plan, "No intent token — call start_plan() first"));
+            return Ok(then(&Decision::block(Cause::Plan, "No intent token — call start_plan() first")));
         };
+        let now = since_1970();
         if self.mode() == SessionMode::Local
-            && let Some(refusal) = plan.token_refusal()
+            && let Some(refusal) = plan.token_refusal(now.as_secs_f64())
         {
-            return Ok(refusal);
+            return Ok(then(&refusal));
         }
         let call = match plan.plan.resolve(tool) {
             Resolution::Planned { server, action, qualified } => PlannedCall {
@@ -66,12 +57,15 @@ impl Session {
                 user_email: self.email_of(options.user_email.as_deref()),
             },
             // Names come from language models: one that resolves to nothing is a decision, not a misuse.
-            unplanned => return Ok(Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())),
+            unplanned => {
+                return Ok(then(&Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())));
+            }
         };
         match self.mode() {
-            SessionMode::Local => Ok(self.decide_locally(&call, &arguments)),
+            SessionMode::Local => Ok(self.decide_locally(&call, &arguments, now, options.timeout, then)),
             SessionMode::Sdk | SessionMode::Proxy => {
-                self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout))
+                let decision = self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout))?;
+                Ok(then(&decision))
             }
         }
     }
@@ -81,18 +75,19 @@ impl Session {
         &self,
         plan: Arc<PlanState>,
         call: PlannedCall<'_>,
-        arguments: &Arguments<'_>,
+        arguments: &Tape<'_>,
         timeout: Option<Duration>,
-    ) -> Result<Decision> {
+    ) -> Result<Decision<'static>> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let body = self.enforce_body(&plan, &call, arguments);
         let sent = Call::post(self.client().backend_url("/iap/sdk/enforce", &[]), body)
             .limit(10)
             .deadline(deadline)
+            .conceal(plan.token.jwt_token.as_deref())
             .send(self.client())
             .await;
         let decision = match sent {
-            Ok(response) if is_revoked(&response) => Decision::block(Cause::Token, "token-revoked"),
+            Ok(response) if response.says_revoked() => Decision::block(Cause::Token, "token-revoked"),
             Ok(response) => answer::read(response.status(), response.body()),
             Err(error) => return Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}"))),
         };
@@ -102,13 +97,13 @@ impl Session {
         }
     }
 
-    fn enforce_body(&self, plan: &PlanState, call: &PlannedCall<'_>, arguments: &Arguments<'_>) -> String {
+    fn enforce_body(&self, plan: &PlanState, call: &PlannedCall<'_>, arguments: &Tape<'_>) -> String {
         let config = self.client().config();
         let mut body = ObjectWriter::new();
         body.value("mcp", call.server).value("tool", call.action).value("wireName", call.name);
         body.optional("mcpServer", self.known_server(call));
         body.optional("toolsSnapshotHash", config.named_agent().map(|_| EMPTY_INVENTORY));
-        body.raw("arguments", arguments.text)
+        body.raw("arguments", arguments.text())
             .value("intent_token", &plan.token.signed())
             .value("policy_snapshot", &plan.token.policy_snapshot)
             .value("session_id", &self.0.session_id)
@@ -124,8 +119,4 @@ impl Session {
         let known = !server.is_empty() && Some(server) != default && server != "unknown";
         (call.qualified || known).then_some(server)
     }
-}
-
-fn is_revoked(response: &crate::transport::Response) -> bool {
-    response.status() == 401 && response.header("x-armoriq-revoked") == Some("true")
 }

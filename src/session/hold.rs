@@ -1,16 +1,17 @@
 //! Holds: a call that needs a human's approval uses one that is there, or asks for one.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use serde_json::Value;
 
 use super::Session;
-use super::check::{Arguments, PlannedCall};
+use super::check::PlannedCall;
 use super::plan::PlanState;
 use crate::Error;
 use crate::client::DelegationRequest;
 use crate::decision::{Cause, Decision, Verdict};
-use crate::json::as_double;
+use crate::json::{Kind, Node, Tape};
 use crate::log::warning;
 
 /// The least amount that a request names.
@@ -22,19 +23,19 @@ impl Session {
         &self,
         plan: &PlanState,
         call: &PlannedCall<'_>,
-        arguments: &Arguments<'_>,
-        held: Decision,
+        arguments: &Tape<'_>,
+        held: Decision<'static>,
         deadline: Option<Instant>,
-    ) -> Decision {
+    ) -> Decision<'static> {
         let reason = held.reason.filter(|reason| !reason.is_empty());
         let held =
             Decision { cause: Some(Cause::Approval), obligations: held.obligations, ..name_only(held.policy.name) };
         let Some(email) = self.approver_visible_email(call.user_email) else {
-            let reason = reason.unwrap_or_else(|| String::from("requires approval"));
+            let reason = reason.unwrap_or(Cow::Borrowed("requires approval"));
             let reason = format!("{reason} — no approval was requested: the call names no user");
-            return Decision { reason: Some(reason), ..held };
+            return Decision { reason: Some(reason.into()), ..held };
         };
-        let amount = amount_of(&arguments.value);
+        let amount = amount_of(arguments);
         let plan_id = plan.token.plan_id();
         let client = self.client();
         if let Some(approval) = client.check_approved(email, call.action, amount, plan_id, deadline).await {
@@ -47,7 +48,7 @@ impl Session {
         let request = DelegationRequest {
             tool: call.action,
             action: call.action,
-            arguments: arguments.text,
+            arguments: arguments.text(),
             amount,
             requester_email: email,
             requester_role: "agent_user",
@@ -66,7 +67,7 @@ impl Session {
             Err(Error::invalid_argument("the amount is not finite"))
         };
         Decision {
-            reason: Some(reason.unwrap_or_else(|| String::from("Pending approval"))),
+            reason: Some(reason.unwrap_or(Cow::Borrowed("Pending approval"))),
             delegation_id: delegation_id.ok(),
             ..held
         }
@@ -79,36 +80,38 @@ impl Session {
 }
 
 /// What a hold and an approval tell of the policy: its name.
-fn name_only(name: Option<String>) -> Decision {
+fn name_only(name: Option<Cow<'static, str>>) -> Decision<'static> {
     let mut decision = Decision { verdict: Verdict::Hold, ..Decision::allow(None) };
     decision.policy.name = name;
     decision
 }
 
-fn approved(delegation_id: String, held: Decision) -> Decision {
+fn approved(delegation_id: String, held: Decision<'static>) -> Decision<'static> {
     Decision {
         verdict: Verdict::Allow,
         cause: None,
-        reason: Some(format!("Allowed by approved delegation {delegation_id}")),
+        reason: Some(format!("Allowed by approved delegation {delegation_id}").into()),
         delegation_id: Some(delegation_id),
         ..held
     }
 }
 
 /// The amount that the call is about: the first of the usual arguments that is a number, or the least one.
-fn amount_of(arguments: &Value) -> f64 {
+fn amount_of(arguments: &Tape<'_>) -> f64 {
     let named = ["amount", "value", "total", "price", "cost"];
-    let amount = named.iter().find_map(|name| arguments.get(name).and_then(number_of)).unwrap_or(LEAST_AMOUNT);
+    let amount =
+        named.iter().find_map(|name| arguments.root()?.member(name).and_then(number_of)).unwrap_or(LEAST_AMOUNT);
     if amount >= LEAST_AMOUNT { amount } else { LEAST_AMOUNT }
 }
 
 /// The number that Python's `float()` makes of the value.
-fn number_of(value: &Value) -> Option<f64> {
-    match value {
-        Value::Bool(value) => Some(f64::from(u8::from(*value))),
-        Value::Number(number) => Some(as_double(number)),
-        Value::String(text) => number_in(text.trim()),
-        _ => None,
+fn number_of(value: Node<'_>) -> Option<f64> {
+    match value.kind() {
+        Kind::True => Some(1.0),
+        Kind::False => Some(0.0),
+        Kind::Number => Some(value.double()),
+        Kind::String => number_in(value.string().trim()),
+        Kind::Null | Kind::Array | Kind::Object => None,
     }
 }
 
@@ -140,7 +143,8 @@ mod tests {
             (json!({}), 0.01),
             (json!({"price": "inf"}), f64::INFINITY),
         ] {
-            assert_eq!(amount_of(&arguments), amount, "{arguments}");
+            let text = arguments.to_string();
+            assert_eq!(amount_of(&Tape::object(&text).unwrap()), amount, "{text}");
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Local mode: the decision is made in this process, from the client's policy bundle.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use super::check::{Arguments, PlannedCall};
-use super::{Session, unix_millis};
+use super::Session;
+use super::check::PlannedCall;
 use crate::decision::{Cause, Decision, PolicyIdentity};
+use crate::json::Tape;
 use crate::policy::local::{BundleState, Ground, LocalCall, LocalDecision, decide};
 use crate::policy::{Bundle, Obligation, Verdict};
 
@@ -12,30 +15,39 @@ use crate::policy::{Bundle, Obligation, Verdict};
 const NO_APPROVAL_HERE: &str = " — switch ARMORIQ_MODE=proxy to enable approval workflows for this action.";
 
 impl Session {
-    /// Decides a planned call by the policy of the client's agent.
-    pub(super) fn decide_locally(&self, call: &PlannedCall<'_>, arguments: &Arguments<'_>) -> Decision {
+    /// Decides a planned call by the policy of the client's agent. Waits for nothing, except where the policies were not
+    /// confirmed for so long that they no longer count.
+    pub(super) fn decide_locally<T>(
+        &self,
+        call: &PlannedCall<'_>,
+        arguments: &Tape<'_>,
+        now: Duration,
+        timeout: Option<Duration>,
+        then: impl FnOnce(&Decision<'_>) -> T,
+    ) -> T {
+        let mut policies = self.client().policies();
+        if policies.is_stale() {
+            self.client().refresh_stale_policies(timeout);
+            policies = self.client().policies();
+        }
         static NO_AGENTS: LazyLock<Bundle> = LazyLock::new(Bundle::default);
         let config = self.client().config();
         let agent = config.named_agent();
-        let policies = self.client().policies();
-        let state = match policies.as_ref() {
+        let state = match policies.bundle() {
             _ if agent.is_none() => BundleState::Current(&NO_AGENTS),
             None => BundleState::Unavailable,
-            Some(policies) if policies.is_stale() => BundleState::Stale,
-            Some(policies) => BundleState::Current(policies.bundle()),
+            Some(_) if policies.is_stale() => BundleState::Stale,
+            Some(bundle) => BundleState::Current(bundle),
         };
-        let call = LocalCall {
-            tool: call.action,
-            arguments: &arguments.value,
-            server: self.known_server(call),
-            user_email: call.user_email,
-        };
-        explain(decide(state, agent, &call, unix_millis()), config.require_policy)
+        let call =
+            LocalCall { tool: call.action, arguments, server: self.known_server(call), user_email: call.user_email };
+        let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        then(&explain(decide(state, agent, &call, now), config.require_policy))
     }
 }
 
 /// Says whose fault a refusal is, and refuses what local mode cannot hold.
-fn explain(decided: LocalDecision<'_>, require_policy: bool) -> Decision {
+fn explain(decided: LocalDecision<'_>, require_policy: bool) -> Decision<'_> {
     let cause = match (decided.ground, decided.action) {
         (Ground::BundleUnavailable, _) => Some(Cause::Unavailable),
         (Ground::BundleStale, _) => Some(Cause::Stale),
@@ -46,15 +58,17 @@ fn explain(decided: LocalDecision<'_>, require_policy: bool) -> Decision {
         (Ground::Policy, Verdict::Hold) => Some(Cause::Approval),
         (Ground::Policy, Verdict::Allow) => None,
     };
-    let held = if cause == Some(Cause::Approval) { NO_APPROVAL_HERE } else { "" };
     Decision {
         verdict: if cause.is_none() { decided.action } else { Verdict::Block },
-        reason: Some(format!("{}{held}", decided.reason)),
+        reason: Some(match cause {
+            Some(Cause::Approval) => format!("{}{NO_APPROVAL_HERE}", decided.reason).into(),
+            _ => decided.reason,
+        }),
         cause,
         delegation_id: None,
         policy: PolicyIdentity {
-            name: decided.matched_policy.map(str::to_owned),
-            id: decided.policy_id.map(str::to_owned),
+            name: decided.matched_policy.map(Cow::Borrowed),
+            id: decided.policy_id.map(Cow::Borrowed),
             ..PolicyIdentity::default()
         },
         obligations: decided.obligations.iter().map(Obligation::to_json).collect(),

@@ -5,12 +5,14 @@ mod approval;
 mod check;
 mod hold;
 mod local;
+#[cfg(test)]
+mod local_tests;
 mod plan;
 mod report;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use serde_json::{Value, json};
@@ -85,13 +87,7 @@ impl Session {
     }
 }
 
-/// Now, as seconds since 1970.
-fn unix_seconds() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
-/// Now, as milliseconds since 1970.
-fn unix_millis() -> i64 {
-    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    i64::try_from(millis).unwrap_or(i64::MAX)
+/// The time by the wall clock.
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

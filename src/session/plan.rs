@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
-use super::{Session, unix_seconds};
+use super::{Session, since_1970};
 use crate::client::{MintRequest, TokenStanding};
 use crate::config::SessionMode;
 use crate::decision::{Cause, Decision};
@@ -43,14 +43,13 @@ pub(super) struct PlanState {
 impl PlanState {
     /// Why local mode refuses every call under this token, if it does. The signature was looked at when the token
     /// came; its expiry is looked at now.
-    pub(super) fn token_refusal(&self) -> Option<Decision> {
-        let now = unix_seconds();
+    pub(super) fn token_refusal(&self, now: f64) -> Option<Decision<'static>> {
         if self.token.is_expired(now) {
             return Some(Decision::block(Cause::Token, "token-expired"));
         }
         let refusal = match self.standing.as_ref()? {
-            TokenStanding::Signed(claims) => {
-                claims.check(now, self.token.plan_id()).err()?;
+            TokenStanding::Signed { until } if now < *until => return None,
+            TokenStanding::Signed { .. } | TokenStanding::OtherPlan => {
                 Decision::block(Cause::Token, "token-claims-invalid")
             }
             TokenStanding::Unsigned => Decision::block(Cause::Token, "token-signature-invalid"),
@@ -69,7 +68,11 @@ impl Session {
         let tool_calls =
             json::parse(tool_calls).map_err(|error| Error::InvalidArgument(format!("tool_calls: {error}")))?;
         let plan = Plan::build(&tool_calls, goal, self.0.options.default_mcp_name.as_deref())?;
-        self.client().run(self.begin(Arc::new(plan)))
+        let token = self.client().run(self.begin(Arc::new(plan)))?;
+        if self.mode() == SessionMode::Local {
+            self.client().keep_policies();
+        }
+        Ok(token)
     }
 
     async fn begin(&self, plan: Arc<Plan>) -> Result<Value> {
@@ -80,7 +83,7 @@ impl Session {
             self.client().ensure_iap_key().await;
             self.client().revalidate_policies().await;
         }
-        let held = self.0.plan.load_full().filter(|held| !held.token.is_expired(unix_seconds()));
+        let held = self.0.plan.load_full().filter(|held| !held.token.is_expired(since_1970().as_secs_f64()));
         let (token, start) = match held {
             None => (self.mint(&plan).await?, PlanStart::Minted),
             Some(held) if held.plan.declares_the_same(&plan) => (held.token.clone(), PlanStart::Unchanged),
@@ -89,7 +92,7 @@ impl Session {
                 (held.token.clone(), PlanStart::Reanchored)
             }
         };
-        let standing = local.then(|| self.client().token_standing(&token));
+        let standing = if local { Some(self.client().token_standing(&token).await) } else { None };
         let answer = token.to_json();
         if start != PlanStart::Unchanged {
             self.0.step_index.store(0, Ordering::Release);

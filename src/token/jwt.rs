@@ -17,15 +17,6 @@ pub enum JwtError {
     Claims,
 }
 
-/// Why claims do not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ClaimsError {
-    #[error("the claim 'exp' has passed or is not a number")]
-    Expired,
-    #[error("the token was issued for another plan")]
-    Plan,
-}
-
 /// What a verified JWT claims.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claims(Map<String, Value>);
@@ -36,34 +27,24 @@ impl Claims {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// Whether the claims that are there hold: `exp` (Unix seconds) is still to come, `plan_id` and `planId` name this
-    /// plan.
-    ///
-    /// # Errors
-    ///
-    /// Which one does not hold. One of the wrong type holds for nothing.
-    pub fn check(&self, now: f64, plan_id: Option<&str>) -> Result<(), ClaimsError> {
-        self.check_expiry(now)?;
-        let mut plan_ids = ["plan_id", "planId"].into_iter().filter_map(|name| self.get(name));
-        let holds = plan_ids.all(|claimed| claimed.as_str().is_some_and(|claimed| plan_id == Some(claimed)));
-        if holds { Ok(()) } else { Err(ClaimsError::Plan) }
+    /// Whether the token is this plan's: `plan_id` and `planId` name it, where they are there.
+    pub fn names_plan(&self, plan_id: Option<&str>) -> bool {
+        let mut claimed = ["plan_id", "planId"].into_iter().filter_map(|name| self.get(name));
+        claimed.all(|claimed| claimed.as_str().is_some_and(|claimed| plan_id == Some(claimed)))
     }
 
-    /// Whether `exp` (Unix seconds), where it is there, is still to come.
-    ///
-    /// # Errors
-    ///
-    /// [`ClaimsError::Expired`], also where it is not a number.
-    pub fn check_expiry(&self, now: f64) -> Result<(), ClaimsError> {
+    /// The first moment (Unix seconds) at which `exp` no longer holds: an infinity where it is not claimed, `None` where
+    /// it is not a number, which holds at no time.
+    pub fn valid_until(&self) -> Option<f64> {
         match self.get("exp") {
-            None => Ok(()),
-            Some(Value::Number(expiry)) if now < json::as_double(expiry) => Ok(()),
-            Some(_) => Err(ClaimsError::Expired),
+            None => Some(f64::INFINITY),
+            Some(Value::Number(expiry)) => Some(json::as_double(expiry)),
+            Some(_) => None,
         }
     }
 }
 
-/// Verifies an EdDSA JWT and returns what it claims. Nothing is concluded from the claims here: see [`Claims::check`].
+/// Verifies an EdDSA JWT and returns what it claims. Nothing is concluded from the claims here.
 ///
 /// # Errors
 ///
@@ -139,24 +120,26 @@ mod tests {
 
     #[test]
     fn claims_that_are_there_must_hold() {
-        let check = |claims: &str| {
+        let claims = |claims: &str| {
             let Value::Object(claims) = json::parse(claims).unwrap() else { panic!("not an object") };
-            Claims(claims).check(100.0, Some("p"))
+            Claims(claims)
         };
-        for claims in ["{}", r#"{"exp":100.5,"plan_id":"p","planId":"p"}"#, r#"{"exp":null,"plan_id":null}"#] {
-            assert_eq!(check(claims), Ok(()), "{claims}");
+        for (text, until) in [
+            ("{}", Some(f64::INFINITY)),
+            (r#"{"exp":null}"#, Some(f64::INFINITY)),
+            (r#"{"exp":100.5}"#, Some(100.5)),
+            (r#"{"exp":-1}"#, Some(-1.0)),
+            (r#"{"exp":"200"}"#, None),
+            (r#"{"exp":true}"#, None),
+        ] {
+            assert_eq!(claims(text).valid_until(), until, "{text}");
         }
-        for claims in [r#"{"exp":100}"#, r#"{"exp":"200"}"#, r#"{"exp":true}"#, r#"{"exp":-1}"#] {
-            assert_eq!(check(claims), Err(ClaimsError::Expired), "{claims}");
+        for text in ["{}", r#"{"plan_id":"p","planId":"p"}"#, r#"{"plan_id":null}"#] {
+            assert!(claims(text).names_plan(Some("p")), "{text}");
         }
-        for claims in [r#"{"plan_id":"q"}"#, r#"{"planId":"q"}"#, r#"{"plan_id":"p","planId":7}"#] {
-            assert_eq!(check(claims), Err(ClaimsError::Plan), "{claims}");
+        for text in [r#"{"plan_id":"q"}"#, r#"{"planId":"q"}"#, r#"{"plan_id":"p","planId":7}"#] {
+            assert!(!claims(text).names_plan(Some("p")), "{text}");
         }
-    }
-
-    #[test]
-    fn a_plan_id_holds_for_no_token_without_one() {
-        let claims = Claims(Map::from_iter([("plan_id".to_owned(), json!("p"))]));
-        assert_eq!(claims.check(0.0, None), Err(ClaimsError::Plan));
+        assert!(!claims(r#"{"plan_id":"p"}"#).names_plan(None));
     }
 }

@@ -7,6 +7,6 @@ mod keys;
 mod signature;
 
 pub use intent::IntentToken;
-pub use jwt::{Claims, ClaimsError, JwtError, is_valid_signature, verify_jwt};
+pub use jwt::{Claims, JwtError, is_valid_signature, verify_jwt};
 pub use keys::PublicKey;
 pub use signature::is_signed;

@@ -1,6 +1,7 @@
 use super::address::shown;
 use super::error::{TransportError, TransportErrorKind};
 use crate::json::{self, ParseError, Value};
+use memchr::memmem;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use std::borrow::Cow;
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 /// The largest answer that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = json::MAX_BYTES;
+
+/// What stands in the place of a secret.
+const CONCEALED: &[u8] = b"[redacted]";
 
 /// A request. What is wrong with its address or its headers shows when it is sent.
 pub struct Request {
@@ -138,6 +142,28 @@ impl Response {
     /// The header's first value, or `None` where it is absent or not ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether the service says that the intent token was revoked.
+    pub fn says_revoked(&self) -> bool {
+        self.status == 401 && self.header("x-armoriq-revoked").is_some_and(|said| said.eq_ignore_ascii_case("true"))
+    }
+
+    /// Takes a secret out of the body, wherever the service repeated it.
+    pub fn conceal(&mut self, secret: &str) {
+        let finder = memmem::Finder::new(secret);
+        if secret.is_empty() || finder.find(&self.body).is_none() {
+            return;
+        }
+        let mut concealed = Vec::with_capacity(self.body.len());
+        let mut rest = self.body.as_slice();
+        while let Some((before, found)) = finder.find(rest).and_then(|at| rest.split_at_checked(at)) {
+            concealed.extend_from_slice(before);
+            concealed.extend_from_slice(CONCEALED);
+            rest = found.get(secret.len()..).unwrap_or_default();
+        }
+        concealed.extend_from_slice(rest);
+        self.body = concealed;
     }
 
     pub fn body(&self) -> &[u8] {
