@@ -3,7 +3,7 @@ use std::cell::Cell;
 use super::EvaluationError;
 
 /// The steps that one evaluation may take in its matchers, at most a few nanoseconds each.
-const STEPS: u64 = 1 << 31;
+const STEPS: u64 = 1 << 30;
 
 /// What an evaluation may still spend on regular expressions and globs.
 ///
