@@ -156,5 +156,6 @@ mod tests {
         assert!(matches!(Regex::new("[z-a](?=b)"), Err(EvaluationError::NotPortable(_))));
         assert!(matches!(Regex::new("[z-a]"), Err(EvaluationError::NotEvaluable(_))));
         assert!(matches!(Regex::new("a{3,1}"), Err(EvaluationError::NotEvaluable(_))));
+        assert!(matches!(Regex::new("[a-"), Err(EvaluationError::NotEvaluable(_))));
     }
 }

@@ -270,6 +270,9 @@ impl Parser {
     }
 
     fn range_from(&mut self, low: Item, ranges: &mut Vec<UnitRange>) -> Result<(), EvaluationError> {
+        if self.peek().is_none() {
+            return Err(EvaluationError::malformed("a character range has no end"));
+        }
         let high = self.class_item()?;
         let (Item::Unit(low), Item::Unit(high)) = (low, high) else { return Err(self.not_portable()) };
         if low > high {
