@@ -98,6 +98,19 @@ fn a_budget_is_shared_by_all_conditions_of_an_evaluation() {
 }
 
 #[test]
+fn a_budget_is_shared_by_all_tools_of_one_name() {
+    let condition = json!([{"field": "args.v", "op": "regex", "value": "^(a|b)*a(a|b){50}c$"}]);
+    let mut agent = agent("a", document("allow", vec![statement(0, "t", "hold", condition)]));
+    agent["tools"] = vec![json!({"name": "t"}); 1000].into();
+    let bundle = Bundle::compile(&json!({ "agents": [agent] })).unwrap();
+    let arguments = json!({"v": "ab".repeat(50_000)});
+    let call = LocalCall { tool: "t", arguments: &arguments, server: None, user_email: None };
+    let decision = decide(BundleState::Current(&bundle), Some("a"), &call, 0);
+    assert_eq!(decision.reason, "policy-not-evaluable: matching these arguments would take too long");
+    assert_eq!(decision.action, Verdict::Block);
+}
+
+#[test]
 fn globs_of_many_wildcards_are_bounded() {
     let text = "a/".repeat(5_000);
     for pattern in ["**a".repeat(20), "*?**".repeat(20), "**/".repeat(20)] {

@@ -63,7 +63,19 @@ pub fn evaluate<'a, A>(call: &Call<'a, A>, bound: &Bound<'a>) -> Result<Evaluati
 where
     A: Arguments + ?Sized,
 {
-    let run = Run { call, budget: Budget::new() };
+    evaluate_within(&Budget::new(), call, bound)
+}
+
+/// Decides one of several calls that share a budget.
+pub(super) fn evaluate_within<'a, A>(
+    budget: &Budget,
+    call: &Call<'a, A>,
+    bound: &Bound<'a>,
+) -> Result<Evaluation<'a>, EvaluationError>
+where
+    A: Arguments + ?Sized,
+{
+    let run = Run { call, budget };
     let floor = match bound.floor {
         Some(document) => run.floor(document)?,
         None => None,
@@ -85,7 +97,7 @@ where
 /// One evaluation under way.
 struct Run<'r, 'a, A: ?Sized> {
     call: &'r Call<'a, A>,
-    budget: Budget,
+    budget: &'r Budget,
 }
 
 /// A document whose statements count at the time of the call.
@@ -171,7 +183,7 @@ where
 
     /// The first statement that holds under the best key. Where none does, no other key is tried.
     fn by_tool(&self, live: Live<'a>, scope: &Scope) -> Result<Option<&'a Statement>, EvaluationError> {
-        let key = scope.best_key(live.document, self.call.tool, live.now, &self.budget)?;
+        let key = scope.best_key(live.document, self.call.tool, live.now, self.budget)?;
         for statement in key.into_iter().flat_map(|key| key.variants()).filter_map(|index| live.statement(index)) {
             if self.holds(statement)? {
                 return Ok(Some(statement));
@@ -194,7 +206,7 @@ where
 
     fn holds(&self, statement: &Statement) -> Result<bool, EvaluationError> {
         for condition in &statement.conditions {
-            if !condition.holds(self.call, &self.budget)? {
+            if !condition.holds(self.call, self.budget)? {
                 return Ok(false);
             }
         }

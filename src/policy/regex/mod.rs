@@ -51,11 +51,10 @@ fn compile(pattern: &Pattern) -> Result<Automaton, EvaluationError> {
         .nfa_size_limit(Some(MAX_AUTOMATON_BYTES))
         .onepass_size_limit(Some(MAX_AUTOMATON_BYTES))
         .hybrid_cache_capacity(MAX_AUTOMATON_BYTES);
-    let hir = if pattern.needs_unit_steps { hir::at_any_unit(pattern.hir.clone()) } else { pattern.hir.clone() };
     Automaton::builder()
         .configure(config)
         .syntax(syntax::Config::new().utf8(false))
-        .build_from_hir(&hir)
+        .build_from_hir(&hir::pattern(pattern))
         .map_err(|error| EvaluationError::NotEvaluable(format!("pattern too large: {error}")))
 }
 
@@ -157,5 +156,6 @@ mod tests {
         assert!(matches!(Regex::new("[z-a](?=b)"), Err(EvaluationError::NotPortable(_))));
         assert!(matches!(Regex::new("[z-a]"), Err(EvaluationError::NotEvaluable(_))));
         assert!(matches!(Regex::new("a{3,1}"), Err(EvaluationError::NotEvaluable(_))));
+        assert!(matches!(Regex::new("[a-"), Err(EvaluationError::NotEvaluable(_))));
     }
 }
