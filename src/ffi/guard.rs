@@ -155,7 +155,7 @@ fn finish(mut json: JsonOut<'_>, outcome: Result<String>) -> armoriq_status {
         Err(error) => (status_of(&error), error_json(&error)),
     };
     if json.is_wanted() {
-        json.set(into_raw(text));
+        json.set(into_raw(&text));
     }
     status
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::guard::{guard, json_out};
 use super::status::{armoriq_status, name_of};
-use super::text::take_back;
+use super::text::free_raw;
 use crate::log::{self, Level};
 use crate::{Error, VERSION};
 
@@ -63,7 +63,7 @@ pub extern "C" fn armoriq_status_name(status: armoriq_status) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_string_free(text: *mut c_char) {
     // SAFETY: the condition above.
-    unsafe { take_back(text) }
+    unsafe { free_raw(text) }
 }
 
 /// Installs a logger, or removes it. The library is silent until then, and never prints anything itself.

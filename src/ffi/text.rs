@@ -1,6 +1,6 @@
 //! Text over the boundary: NUL-terminated UTF-8 in, owned NUL-terminated UTF-8 out.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 
 use crate::{Error, Result};
 
@@ -34,25 +34,27 @@ fn not_utf8(name: &str, error: std::str::Utf8Error) -> Error {
     Error::InvalidArgument(format!("{name} is not UTF-8 (byte {})", error.valid_up_to()))
 }
 
-/// Takes back what [`into_raw`] handed over, and frees it.
-///
-/// # Safety
-/// `text` is NULL or came from `into_raw` and was not taken back before.
-pub(super) unsafe fn take_back(text: *mut c_char) {
-    if !text.is_null() {
-        // SAFETY: by this function's own condition.
-        drop(unsafe { CString::from_raw(text) });
+/// Hands text over to the caller, who frees it with `armoriq_string_free`. NULL where there is no memory for it.
+pub(super) fn into_raw(text: &str) -> *mut c_char {
+    // JSON text holds no NUL (it writes one as an escape), so that nothing is cut here.
+    let length = text.bytes().position(|byte| byte == 0).unwrap_or(text.len());
+    // SAFETY: any size may be asked for.
+    let copy = unsafe { libc::malloc(length + 1) }.cast::<u8>();
+    if !copy.is_null() {
+        // SAFETY: `text` has at least `length` bytes, and the new memory, which is nobody else's, has one more.
+        unsafe {
+            copy.copy_from_nonoverlapping(text.as_ptr(), length);
+            copy.add(length).write(0);
+        }
     }
+    copy.cast()
 }
 
-/// Hands text over to the caller, who frees it with `armoriq_string_free`.
-pub(super) fn into_raw(text: String) -> *mut c_char {
-    // JSON text holds no NUL (it writes one as an escape); were there one, what follows it would be cut.
-    let text = CString::new(text).unwrap_or_else(|error| {
-        let end = error.nul_position();
-        let mut bytes = error.into_vec();
-        bytes.truncate(end);
-        CString::new(bytes).unwrap_or_default()
-    });
-    text.into_raw()
+/// Frees what [`into_raw`] handed over.
+///
+/// # Safety
+/// `text` is NULL or came from `into_raw` and was not freed before.
+pub(super) unsafe fn free_raw(text: *mut c_char) {
+    // SAFETY: by this function's own condition; `free` takes NULL.
+    unsafe { libc::free(text.cast()) }
 }
