@@ -195,5 +195,5 @@ done
 printf '\n%sSummary%s (%s s)\n' "$bold" "$reset" "$SECONDS"
 printf '  %s\n' "${summary[@]}"
 echo
-echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
+echo "$total_passed passed, $total_failed failed, $total_skipped skipped" | tee "$suite_dir/counts"
 [ "$total_failed" -eq 0 ]
