@@ -39,6 +39,7 @@ scenarios! {
     local_mode_no_agent,
     local_mode_unknown_agent,
     plan_growth_reanchors,
+    proxy_mode_check,
     report_audit,
     sdk_mode_allow,
     sdk_mode_block_and_unplanned,

@@ -7,21 +7,36 @@ use serde_json::Value;
 use crate::decision::{Cause, Decision, PolicyIdentity, Verdict};
 use crate::json::{self, string_member};
 
+/// Who was asked. The proxy stands behind gateways whose errors are no JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decider {
+    Backend,
+    Proxy,
+}
+
 /// Turns an answer of the backend or the proxy into a decision.
 ///
 /// A block or a hold is believed at any status; an allow only with a 2xx. Where the parts of the answer disagree, the
 /// strictest wins.
-pub fn read(status: u16, body: &[u8]) -> Decision<'static> {
+pub fn read(from: Decider, status: u16, body: &[u8]) -> Decision<'static> {
     match json::parse_bytes(body) {
         Ok(Value::Object(members)) => decide(status, &Value::Object(members)),
         Ok(Value::Null) => Decision { reason: None, ..Decision::block(no_decision(status), "") },
-        Ok(_) => unreadable(status, "the answer is not a JSON object"),
-        Err(error) => unreadable(status, &error.to_string()),
+        Ok(_) => unreadable(from, status, "the answer is not a JSON object"),
+        Err(error) => unreadable(from, status, &error.to_string()),
     }
 }
 
-fn unreadable(status: u16, what: &str) -> Decision<'static> {
-    Decision::block(no_decision(status), format!("enforce-unavailable: HTTP {status}: {what}"))
+fn unreadable(from: Decider, status: u16, what: &str) -> Decision<'static> {
+    let reason = match from {
+        Decider::Proxy if status >= 400 => rejected(status),
+        Decider::Proxy | Decider::Backend => format!("enforce-unavailable: HTTP {status}: {what}"),
+    };
+    Decision::block(no_decision(status), reason)
+}
+
+fn rejected(status: u16) -> String {
+    format!("enforce-rejected: HTTP {status}")
 }
 
 fn decide(status: u16, answer: &Value) -> Decision<'static> {
@@ -46,7 +61,7 @@ fn decide(status: u16, answer: &Value) -> Decision<'static> {
         }
         None => {
             let cause = if matched_policy(answer).is_some() { Cause::Policy } else { no_decision(status) };
-            let rejected = || (!is_success(status)).then(|| format!("enforce-rejected: HTTP {status}").into());
+            let rejected = || (!is_success(status)).then(|| rejected(status).into());
             let reason = decision.reason.clone().or_else(rejected);
             Decision { verdict: Verdict::Block, cause: Some(cause), reason, ..decision }
         }
@@ -131,7 +146,7 @@ mod tests {
     use super::*;
 
     fn decision(status: u16, body: &str) -> (&'static str, Option<&'static str>, Option<String>) {
-        let decision = read(status, body.as_bytes());
+        let decision = read(Decider::Backend, status, body.as_bytes());
         (decision.verdict.as_str(), decision.cause.map(Cause::as_str), decision.reason.map(Cow::into_owned))
     }
 
@@ -214,8 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn an_error_page_of_the_proxy_is_a_rejection() {
+        let of_proxy = |status| read(Decider::Proxy, status, b"<html>");
+        assert_eq!(of_proxy(502), Decision::block(Cause::Unavailable, "enforce-rejected: HTTP 502"));
+        assert_eq!((of_proxy(200).verdict, of_proxy(200).cause), (Verdict::Block, Some(Cause::Invalid)));
+    }
+
+    #[test]
     fn finds_the_policy_wherever_it_is_named() {
-        let policy = |body: &str| read(200, body.as_bytes()).policy;
+        let policy = |body: &str| read(Decider::Backend, 200, body.as_bytes()).policy;
         let full = policy(
             r#"{"matchedPolicy":{"name":"P","id":"1","version":"3","matchedRule":{"id":"r"}},"policyId":"top"}"#,
         );

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::answer::{self, Decider};
 use super::plan::PlanState;
-use super::{Session, answer, since_1970};
+use super::{Session, since_1970};
 use crate::Error;
 use crate::client::Call;
 use crate::config::{CheckOptions, SessionMode};
@@ -79,16 +80,21 @@ impl Session {
         timeout: Option<Duration>,
     ) -> Result<Decision<'static>> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let body = self.enforce_body(&plan, &call, arguments);
-        let sent = Call::post(self.client().backend_url("/iap/sdk/enforce", &[]), body)
-            .limit(10)
-            .deadline(deadline)
-            .conceal(plan.token.jwt_token.as_deref())
-            .send(self.client())
-            .await;
+        let (decider, question) = match self.mode() {
+            SessionMode::Proxy => (Decider::Proxy, self.proxy_question(&plan, &call, arguments)),
+            SessionMode::Sdk | SessionMode::Local => {
+                (Decider::Backend, Ok(self.backend_question(&plan, &call, arguments)))
+            }
+        };
+        let question = match question {
+            Ok(question) => question,
+            Err(error) => return Ok(Decision::block(Cause::Config, format!("enforce-unavailable: {error}"))),
+        };
+        let sent =
+            question.limit(10).deadline(deadline).conceal(plan.token.jwt_token.as_deref()).send(self.client()).await;
         let decision = match sent {
             Ok(response) if response.says_revoked() => Decision::block(Cause::Token, "token-revoked"),
-            Ok(response) => answer::read(response.status(), response.body()),
+            Ok(response) => answer::read(decider, response.status(), response.body()),
             Err(error) => return Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}"))),
         };
         match decision.verdict {
@@ -97,7 +103,7 @@ impl Session {
         }
     }
 
-    fn enforce_body(&self, plan: &PlanState, call: &PlannedCall<'_>, arguments: &Tape<'_>) -> String {
+    fn backend_question(&self, plan: &PlanState, call: &PlannedCall<'_>, arguments: &Tape<'_>) -> Call {
         let config = self.client().config();
         let mut body = ObjectWriter::new();
         body.value("mcp", call.server).value("tool", call.action).value("wireName", call.name);
@@ -109,7 +115,25 @@ impl Session {
             .value("session_id", &self.0.session_id)
             .value("user_email", &call.user_email)
             .value("agent_id", &config.named_agent());
-        body.finish()
+        Call::post(self.client().backend_url("/iap/sdk/enforce", &[]), body.finish())
+    }
+
+    fn proxy_question(&self, plan: &PlanState, call: &PlannedCall<'_>, arguments: &Tape<'_>) -> Result<Call> {
+        let config = self.client().config();
+        let snapshot = plan.token.policy_snapshot.as_ref().filter(|snapshot| !snapshot.is_empty());
+        let mut body = ObjectWriter::new();
+        body.value("enforce_only", &true)
+            .value("mcp", call.server)
+            .value("tool", call.action)
+            .value("action", call.action)
+            .raw("params", arguments.text())
+            .raw("arguments", arguments.text())
+            .value("intent_token", &plan.token.signed())
+            .value("plan", &plan.token.raw_token.get("plan"))
+            .optional("agent_id", config.named_agent())
+            .optional("user_email", call.user_email)
+            .optional("policy_snapshot", snapshot);
+        Ok(Call::post(format!("{}/invoke", config.proxy()?), body.finish()))
     }
 
     /// The server, where it is known and not just the session's default.

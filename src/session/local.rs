@@ -74,3 +74,57 @@ fn explain(decided: LocalDecision<'_>, require_policy: bool) -> Decision<'_> {
         obligations: decided.obligations.iter().map(Obligation::to_json).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(ground: Ground, action: Verdict, require_policy: bool) -> (Verdict, Option<Cause>, String) {
+        let decided = LocalDecision {
+            ground,
+            action,
+            reason: Cow::Borrowed("why"),
+            matched_policy: None,
+            policy_id: None,
+            obligations: Vec::new(),
+        };
+        let decision = explain(decided, require_policy);
+        (decision.verdict, decision.cause, decision.reason.unwrap().into_owned())
+    }
+
+    #[test]
+    fn every_ground_has_its_cause() {
+        use Verdict::{Allow, Block, Hold};
+        for (ground, action, require_policy, verdict, cause) in [
+            (Ground::BundleUnavailable, Block, false, Block, Some(Cause::Unavailable)),
+            (Ground::BundleStale, Block, false, Block, Some(Cause::Stale)),
+            (Ground::AgentUnresolved, Block, false, Block, Some(Cause::Config)),
+            (Ground::AgentInactive, Block, false, Block, Some(Cause::Policy)),
+            (Ground::NoActivePolicy, Allow, false, Allow, None),
+            (Ground::NoActivePolicy, Allow, true, Block, Some(Cause::Config)),
+            (Ground::NotEvaluable, Block, false, Block, Some(Cause::Invalid)),
+            (Ground::Policy, Allow, true, Allow, None),
+            (Ground::Policy, Block, false, Block, Some(Cause::Policy)),
+        ] {
+            let expected = (verdict, cause, "why".to_owned());
+            assert_eq!(explained(ground, action, require_policy), expected, "{ground:?} {action:?}");
+        }
+        let held = format!("why{NO_APPROVAL_HERE}");
+        assert_eq!(explained(Ground::Policy, Hold, false), (Block, Some(Cause::Approval), held));
+    }
+
+    #[test]
+    fn a_ground_that_only_blocks_never_allows() {
+        for ground in [
+            Ground::BundleUnavailable,
+            Ground::BundleStale,
+            Ground::AgentUnresolved,
+            Ground::AgentInactive,
+            Ground::NotEvaluable,
+        ] {
+            for action in [Verdict::Allow, Verdict::Hold, Verdict::Block] {
+                assert_eq!(explained(ground, action, false).0, Verdict::Block, "{ground:?} {action:?}");
+            }
+        }
+    }
+}

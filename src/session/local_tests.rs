@@ -251,3 +251,15 @@ fn a_rotated_key_is_picked_up_once_a_minute() {
     assert_eq!(check(&plan(&client, "bank__pay")), allowed());
     assert_eq!(service.keys.load(Ordering::SeqCst), 2);
 }
+
+#[test]
+fn proxy_mode_without_a_proxy_is_a_matter_of_the_set_up() {
+    let service = Service::start();
+    let client = service.client("bot");
+    let Value::Object(options) = json!({ "mode": "proxy" }) else { panic!("no object") };
+    let session = client.start_session(SessionOptions::from_json(&options).unwrap()).unwrap();
+    session.start_plan(r#"[{"name": "bank__pay"}]"#, None).unwrap();
+    let (action, reason, cause) = check(&session);
+    assert_eq!((action.as_str(), cause), ("block", json!("config")));
+    assert!(reason.starts_with("enforce-unavailable: No ArmorIQ proxy endpoint is set"), "{reason}");
+}
