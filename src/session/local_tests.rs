@@ -94,6 +94,7 @@ fn serve(stream: TcpStream, away: &AtomicBool, bundles: &AtomicUsize, keys: &Ato
                 bundles.fetch_add(1, Ordering::SeqCst);
                 if known { (304, Value::Null) } else { (200, bundle()) }
             }
+            "/iap/trust/reanchor" => (200, json!({})),
             "/iap/sdk/token" => (201, token(signs_with.load(Ordering::SeqCst))),
             _ => (404, json!({})),
         };
@@ -262,4 +263,28 @@ fn proxy_mode_without_a_proxy_is_a_matter_of_the_set_up() {
     let (action, reason, cause) = check(&session);
     assert_eq!((action.as_str(), cause), ("block", json!("config")));
     assert!(reason.starts_with("enforce-unavailable: No ArmorIQ proxy endpoint is set"), "{reason}");
+}
+
+#[test]
+fn checks_go_on_while_plans_and_policies_change() {
+    let service = Service::start();
+    let client = service.client("bot");
+    let session = plan(&client, "bank__pay");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    let (action, reason, _) = check(&session);
+                    assert!(action == "allow" || reason.starts_with("tool-not-in-plan: "), "{reason}");
+                }
+            });
+        }
+        for round in 0..20 {
+            let tools = if round % 2 == 0 { r#"[{"name": "bank__look"}]"# } else { r#"[{"name": "bank__pay"}]"# };
+            session.start_plan(tools, None).unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(check(&session), allowed());
 }
