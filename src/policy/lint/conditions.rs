@@ -8,10 +8,10 @@ use super::domain::Domain;
 use super::names::nearest;
 use super::problem::{Problem, quoted};
 use super::view::{ConditionView, StatementView, kind};
-use crate::policy::Budget;
 use crate::policy::call::Segment;
 use crate::policy::condition::Test;
-use crate::policy::regex::{PatternError, Regex};
+use crate::policy::regex::Regex;
+use crate::policy::{Budget, EvaluationError};
 
 pub(super) const OPERATORS: [&str; 13] =
     ["exists", "eq", "ne", "gt", "gte", "lt", "lte", "in", "notIn", "glob", "regex", "notRegex", "startsWith"];
@@ -144,24 +144,35 @@ fn check_operator(condition: &ConditionView<'_>, problems: &mut Vec<Problem>) {
 }
 
 fn check_pattern(condition: &ConditionView<'_>, budget: &Budget, problems: &mut Vec<Problem>) {
-    let Some(error) = condition.value.and_then(Value::as_str).and_then(|it| Regex::check(it, budget).err()) else {
-        return;
+    let Some(pattern) = condition.value.and_then(Value::as_str) else { return };
+    // Compiled here and dropped again: to keep every automaton of a document would take too much memory.
+    let error = match Regex::new(pattern) {
+        Err(error) => error,
+        Ok(regex) => match regex.matches("", budget) {
+            Err(error) if error.message().starts_with(TOO_LARGE) => error,
+            _ => return,
+        },
     };
-    let refused = format!("every call that has the field {} as a string is refused", quoted(condition.field));
     let place = condition.place.key("value");
-    problems.push(match error {
-        PatternError::NotPortable { at } => {
-            let message = format!(
-                "the pattern leaves the portable subset of regular expressions before its position {at}; {refused}"
-            );
-            Problem::error(place, "regex-not-portable", message).detail("position", at)
+    let refused = format!("every call that has the field {} as a string is refused", quoted(condition.field));
+    problems.push(match &error {
+        EvaluationError::NotPortable(message) => {
+            let position = message.rsplit(' ').next().and_then(|position| position.parse::<usize>().ok());
+            let problem = Problem::error(place, "regex-not-portable", format!("{message}; {refused}"));
+            match position {
+                Some(position) => problem.detail("position", position),
+                None => problem,
+            }
         }
-        PatternError::TooLarge => {
+        error if error.message().starts_with(TOO_LARGE) => {
             Problem::error(place, "regex-too-large", format!("the pattern is too large to be run; {refused}"))
         }
-        PatternError::Invalid(why) => Problem::error(place, "regex-invalid", format!("{why}; {refused}")),
+        error => Problem::error(place, "regex-invalid", format!("{}; {refused}", error.message())),
     });
 }
+
+/// How the errors begin that say that an automaton would be too large.
+const TOO_LARGE: &str = "pattern too large";
 
 fn never_holds(condition: &ConditionView<'_>) -> Problem {
     let (operator, value) = (condition.operator, condition.value);

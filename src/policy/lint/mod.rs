@@ -23,6 +23,10 @@ use super::verdict::{Layer, Verdict};
 
 pub use self::problem::{Place, Problem, Severity};
 
+/// The steps that one check may take in matchers. Patterns for which nothing is left are read but not compiled, so that
+/// the automata of a hostile policy do not fill the memory.
+const STEPS: u64 = 1 << 28;
+
 const LAYERS: [Layer; 3] = [Layer::Agent, Layer::Group, Layer::Floor];
 
 /// Checks the documents that are bound to one target, each by the name of its layer (`agent`, `group`, `floor`).
@@ -40,7 +44,7 @@ pub fn check(documents: &Map<String, Value>, now: i64) -> Vec<Problem> {
     }
     let views: Vec<DocumentView<'_>> =
         bound.iter().filter_map(|(layer, document)| view::read(document, *layer, &mut problems)).collect();
-    let budget = Budget::new();
+    let budget = Budget::of(STEPS);
     for document in &views {
         let is_possible: Vec<bool> =
             document.statements.iter().map(|statement| conditions::check(statement, &budget, &mut problems)).collect();

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::policy::time::epoch_ms;
+use crate::policy::{Bound, Call, Document, evaluate};
 
 /// A statement about a tool, with what is different about it.
 fn statement(changes: Value) -> Value {
@@ -608,14 +609,17 @@ fn what_is_said_never_to_apply_never_applies() {
             })
             .collect();
         condemned += dead.iter().filter(|dead| **dead).count();
+        let compiled = Document::compile(&documents["agent"]).unwrap();
+        let bound = Bound { agent: Some(&compiled), ..Bound::default() };
         for _ in 0..25 {
             let arguments = match random.below(10) {
                 0 => json!({}),
                 _ => json!({ "a": random.value() }),
             };
             let call = json!({"tool": "pay", "arguments": arguments, "timestamp": "2026-07-01T00:00:00Z"});
-            let Ok(evaluation) = crate::policy::evaluate_json(&call, &documents) else { continue };
-            if let Some(id) = evaluation["provenance"]["statementId"].as_str() {
+            let Ok(evaluation) = evaluate(&Call::from_json(&call).unwrap(), &bound) else { continue };
+            if let Some(rule) = evaluation.provenance.rule {
+                let id = rule.statement_id;
                 let index: usize = id.trim_start_matches('s').parse().unwrap();
                 applied += 1;
                 assert!(!dead[index], "{call} reaches {id} of {documents}\n{problems:#?}");
@@ -644,7 +648,7 @@ fn malformed_is_what_does_not_compile() {
             } else {
                 *changed.pointer_mut(path).unwrap() = crate::json::parse(replacement).unwrap();
             }
-            let compiles = crate::policy::Document::compile(&changed).is_ok();
+            let compiles = Document::compile(&changed).is_ok();
             let problems = problems_of(json!({ "agent": changed }));
             if changed.is_null() {
                 continue;

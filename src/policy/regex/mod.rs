@@ -23,27 +23,6 @@ const MAX_AUTOMATON_BYTES: usize = 4 << 20;
 /// What building an automaton costs beside searching with it, in units of text.
 const BUILD_COST: usize = 256;
 
-/// Why a pattern cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PatternError {
-    /// Outside the portable subset. `at` is how far the pattern was read, in UTF-16 units.
-    #[error("pattern outside the portable subset at {at}")]
-    NotPortable { at: usize },
-    #[error("pattern too large")]
-    TooLarge,
-    #[error("{0}")]
-    Invalid(String),
-}
-
-impl From<PatternError> for EvaluationError {
-    fn from(error: PatternError) -> Self {
-        match error {
-            PatternError::NotPortable { .. } => Self::NotPortable(error.to_string()),
-            PatternError::TooLarge | PatternError::Invalid(_) => Self::NotEvaluable(error.to_string()),
-        }
-    }
-}
-
 /// A pattern, read when it is made and compiled when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Regex {
@@ -54,16 +33,6 @@ pub(crate) struct Regex {
 impl Regex {
     pub(crate) fn new(pattern: &str) -> Result<Self, EvaluationError> {
         Ok(Self { pattern: parser::parse(pattern)?, automaton: OnceLock::new() })
-    }
-
-    /// What is wrong with a pattern, whatever text it would meet. A pattern that the budget has nothing left for is only
-    /// read, not compiled.
-    pub(crate) fn check(pattern: &str, budget: &Budget) -> Result<(), PatternError> {
-        let pattern = parser::parse(pattern)?;
-        if budget.spend(pattern.size, BUILD_COST).is_ok() && compile(&pattern).is_err() {
-            return Err(PatternError::TooLarge);
-        }
-        Ok(())
     }
 
     /// Whether the pattern matches anywhere in the text.

@@ -1,6 +1,6 @@
 use regex_syntax::hir::{Hir, Look, Repetition};
 
-use super::PatternError;
+use super::super::EvaluationError;
 use super::hir::{self, UnitRange};
 
 /// How deep groups may nest.
@@ -20,19 +20,19 @@ pub(super) struct Pattern {
     pub needs_unit_steps: bool,
 }
 
-pub(super) fn parse(pattern: &str) -> Result<Pattern, PatternError> {
+pub(super) fn parse(pattern: &str) -> Result<Pattern, EvaluationError> {
     let units: Vec<u16> = pattern.encode_utf16().collect();
     if units.len() > MAX_SIZE {
-        return Err(PatternError::TooLarge);
+        return Err(EvaluationError::malformed("pattern too large"));
     }
     let mut parser = Parser { units, at: 0, has_not_boundary: false, invalid: None };
     let fragment = parser.pattern()?;
     if let Some(message) = parser.invalid {
-        return Err(PatternError::Invalid(message));
+        return Err(EvaluationError::NotEvaluable(message));
     }
     let Fragment { hir, size } = fragment;
     if size > MAX_SIZE {
-        return Err(PatternError::TooLarge);
+        return Err(EvaluationError::malformed("pattern too large"));
     }
     Ok(Pattern { hir, size, needs_unit_steps: parser.has_not_boundary })
 }
@@ -96,7 +96,7 @@ const SPACE: &[UnitRange] = &[
 const LINE_TERMINATORS: &[UnitRange] = &[(0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029)];
 
 impl Parser {
-    fn pattern(&mut self) -> Result<Fragment, PatternError> {
+    fn pattern(&mut self) -> Result<Fragment, EvaluationError> {
         let mut open: Vec<Group> = Vec::new();
         let mut group = Group::default();
         while let Some(unit) = self.next() {
@@ -106,7 +106,7 @@ impl Parser {
                         return Err(self.not_portable());
                     }
                     if open.len() == MAX_NESTING {
-                        return Err(PatternError::Invalid("groups are nested too deeply in a pattern".to_owned()));
+                        return Err(EvaluationError::malformed("groups are nested too deeply in a pattern"));
                     }
                     open.push(std::mem::take(&mut group));
                 }
@@ -126,7 +126,7 @@ impl Parser {
         if open.is_empty() { Ok(group.finish()) } else { Err(self.not_portable()) }
     }
 
-    fn atom(&mut self, unit: u16) -> Result<Fragment, PatternError> {
+    fn atom(&mut self, unit: u16) -> Result<Fragment, EvaluationError> {
         let (hir, size) = match ascii(unit) {
             b'^' => return self.assertion(Look::Start),
             b'$' => return self.assertion(Look::End),
@@ -162,7 +162,7 @@ impl Parser {
         set(&hir::complement(ranges))
     }
 
-    fn assertion(&mut self, look: Look) -> Result<Fragment, PatternError> {
+    fn assertion(&mut self, look: Look) -> Result<Fragment, EvaluationError> {
         if self.quantifier()?.is_some() {
             return Err(self.not_portable());
         }
@@ -170,7 +170,7 @@ impl Parser {
     }
 
     /// Reads an escape that stands for units, inside a class or outside, and adds them to `ranges`.
-    fn escape(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, PatternError> {
+    fn escape(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, EvaluationError> {
         let unit = self.next().ok_or_else(|| self.not_portable())?;
         let set = match ascii(unit) {
             b'd' => DIGITS,
@@ -186,7 +186,7 @@ impl Parser {
         Ok(Item::Set)
     }
 
-    fn escaped_unit(&mut self, unit: u16) -> Result<u16, PatternError> {
+    fn escaped_unit(&mut self, unit: u16) -> Result<u16, EvaluationError> {
         Ok(match ascii(unit) {
             b't' => 0x09,
             b'n' => 0x0A,
@@ -200,7 +200,7 @@ impl Parser {
         })
     }
 
-    fn hex(&mut self, digits: usize) -> Result<u16, PatternError> {
+    fn hex(&mut self, digits: usize) -> Result<u16, EvaluationError> {
         let mut value = 0;
         for _ in 0..digits {
             let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
@@ -211,7 +211,7 @@ impl Parser {
         Ok(value)
     }
 
-    fn class(&mut self) -> Result<Vec<UnitRange>, PatternError> {
+    fn class(&mut self) -> Result<Vec<UnitRange>, EvaluationError> {
         let is_negated = self.take(b'^');
         let mut ranges = Vec::new();
         // A `-` makes a range only after a single unit that no range has used.
@@ -242,7 +242,7 @@ impl Parser {
         Ok(if is_negated { hir::complement(&ranges) } else { ranges })
     }
 
-    fn range_to(&mut self, low: u16, ranges: &mut Vec<UnitRange>) -> Result<(), PatternError> {
+    fn range_to(&mut self, low: u16, ranges: &mut Vec<UnitRange>) -> Result<(), EvaluationError> {
         let Item::Unit(high) = self.class_item(&mut Vec::new())? else { return Err(self.not_portable()) };
         if low > high {
             self.invalid.get_or_insert_with(|| format!("a character range is reversed at {}", self.at));
@@ -252,7 +252,7 @@ impl Parser {
         Ok(())
     }
 
-    fn class_item(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, PatternError> {
+    fn class_item(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, EvaluationError> {
         let unit = self.next().ok_or_else(|| self.not_portable())?;
         match ascii(unit) {
             b'\\' => self.escape(ranges),
@@ -265,7 +265,7 @@ impl Parser {
         }
     }
 
-    fn quantified(&mut self, atom: Fragment) -> Result<Fragment, PatternError> {
+    fn quantified(&mut self, atom: Fragment) -> Result<Fragment, EvaluationError> {
         let Some((min, max)) = self.quantifier()? else { return Ok(atom) };
         self.take(b'?');
         if self.quantifier()?.is_some() {
@@ -287,7 +287,7 @@ impl Parser {
     }
 
     /// Reads a quantifier if one starts here, without its lazy mark.
-    fn quantifier(&mut self) -> Result<Option<(u64, Option<u64>)>, PatternError> {
+    fn quantifier(&mut self) -> Result<Option<(u64, Option<u64>)>, EvaluationError> {
         let (min, max) = match self.peek() {
             Some(b'*') => (0, None),
             Some(b'+') => (1, None),
@@ -299,7 +299,7 @@ impl Parser {
         Ok(Some((min, max)))
     }
 
-    fn counts(&mut self) -> Result<(u64, Option<u64>), PatternError> {
+    fn counts(&mut self) -> Result<(u64, Option<u64>), EvaluationError> {
         self.at += 1;
         let min = self.count().ok_or_else(|| self.not_portable())?;
         let max = if self.take(b',') { self.count() } else { Some(min) };
@@ -340,8 +340,8 @@ impl Parser {
         found
     }
 
-    fn not_portable(&self) -> PatternError {
-        PatternError::NotPortable { at: self.at }
+    fn not_portable(&self) -> EvaluationError {
+        EvaluationError::NotPortable(format!("pattern outside the portable subset at {}", self.at))
     }
 }
 
