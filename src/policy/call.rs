@@ -90,28 +90,47 @@ impl Segment {
     }
 }
 
+/// What a path leads to in JSON.
+enum Found<'a> {
+    Value(&'a Value),
+    /// The length of a list.
+    Length(usize),
+}
+
+fn find<'a>(mut value: &'a Value, path: &[Segment]) -> Option<Found<'a>> {
+    let mut steps = path.iter();
+    while let Some(step) = steps.next() {
+        value = match value {
+            Value::Object(members) => members.get(step.key())?,
+            Value::Array(items) if step.is_length() => {
+                let is_last = steps.as_slice().is_empty();
+                return is_last.then_some(Found::Length(items.len()));
+            }
+            Value::Array(items) => items.get(step.index()?)?,
+            _ => return None,
+        };
+    }
+    Some(Found::Value(value))
+}
+
+/// The JSON that a path leads to, `None` where it leads nowhere.
+pub(super) fn value_at<'a>(value: &'a Value, path: &[Segment]) -> Option<Cow<'a, Value>> {
+    Some(match find(value, path)? {
+        Found::Value(value) => Cow::Borrowed(value),
+        Found::Length(length) => Cow::Owned(length.into()),
+    })
+}
+
 impl Arguments for Value {
     fn node(&self, path: &[Segment]) -> Option<Node<'_>> {
-        let mut value = self;
-        let mut steps = path.iter();
-        while let Some(step) = steps.next() {
-            value = match value {
-                Value::Object(members) => members.get(step.key())?,
-                Value::Array(items) if step.is_length() => {
-                    let is_last = steps.as_slice().is_empty();
-                    return is_last.then_some(Node::Number(items.len() as f64));
-                }
-                Value::Array(items) => items.get(step.index()?)?,
-                _ => return None,
-            };
-        }
-        Some(match value {
-            Value::Null => Node::Null,
-            Value::Bool(value) => Node::Bool(*value),
-            Value::Number(number) => Node::Number(json::as_double(number)),
-            Value::String(text) => Node::String(Cow::Borrowed(text)),
-            Value::Array(_) => Node::Array,
-            Value::Object(_) => Node::Object,
+        Some(match find(self, path)? {
+            Found::Length(length) => Node::Number(length as f64),
+            Found::Value(Value::Null) => Node::Null,
+            Found::Value(Value::Bool(value)) => Node::Bool(*value),
+            Found::Value(Value::Number(number)) => Node::Number(json::as_double(number)),
+            Found::Value(Value::String(text)) => Node::String(Cow::Borrowed(text)),
+            Found::Value(Value::Array(_)) => Node::Array,
+            Found::Value(Value::Object(_)) => Node::Object,
         })
     }
 }

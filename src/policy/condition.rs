@@ -1,8 +1,9 @@
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::call::{Arguments, Call, Node, Segment};
+use super::call::{Arguments, Call, Node, Segment, value_at};
 use super::glob::Glob;
 use super::regex::Regex;
 use super::{Budget, EvaluationError};
@@ -83,6 +84,14 @@ impl Condition {
     /// What is tested about the field.
     pub(super) fn test(&self) -> &Test {
         &self.test
+    }
+
+    /// The value of the field, `None` where the call has no such field.
+    pub(super) fn saw<'a>(&self, call: &Call<'a>) -> Option<Cow<'a, Value>> {
+        match &self.field {
+            Field::Arguments(path) => value_at(call.arguments?, path),
+            Field::Derived(root, path) => value_at(call.derived?.get(&**root)?, path),
+        }
     }
 
     pub(super) fn holds<A>(&self, call: &Call<'_, A>, budget: &Budget) -> Result<bool, EvaluationError>
