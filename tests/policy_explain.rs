@@ -1,5 +1,7 @@
 //! Explanations of evaluations: they agree with the evaluator, and say how it came to its verdict.
 
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use armoriq::policy::{evaluate_json, explain_json};
 use serde_json::{Value, json};
 

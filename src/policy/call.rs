@@ -125,13 +125,21 @@ impl Arguments for Value {
     fn node(&self, path: &[Segment]) -> Option<Node<'_>> {
         Some(match find(self, path)? {
             Found::Length(length) => Node::Number(length as f64),
-            Found::Value(Value::Null) => Node::Null,
-            Found::Value(Value::Bool(value)) => Node::Bool(*value),
-            Found::Value(Value::Number(number)) => Node::Number(json::as_double(number)),
-            Found::Value(Value::String(text)) => Node::String(Cow::Borrowed(text)),
-            Found::Value(Value::Array(_)) => Node::Array,
-            Found::Value(Value::Object(_)) => Node::Object,
+            Found::Value(value) => Node::of(value),
         })
+    }
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn of(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(number) => Self::Number(json::as_double(number)),
+            Value::String(text) => Self::String(Cow::Borrowed(text)),
+            Value::Array(_) => Self::Array,
+            Value::Object(_) => Self::Object,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every answer is on the safe side: a domain may hold values that no field can have, but never lacks one that would
 //! pass all the conditions. So a domain that is empty proves that they cannot hold together.
 
+use super::schema::Kinds;
 use super::view::ConditionView;
 use crate::policy::Budget;
 use crate::policy::call::Node;
@@ -64,6 +65,23 @@ impl<'a> Domain<'a> {
     /// Everything but a field that is not there.
     pub(super) fn present() -> Self {
         Self { absent: false, ..Self::full() }
+    }
+
+    /// Every value of these kinds.
+    pub(super) fn of_kinds(kinds: Kinds) -> Self {
+        let mut domain = Self::present();
+        let is_boolean = kinds.has(Kinds::BOOLEAN);
+        (domain.yes, domain.no) = (is_boolean, is_boolean);
+        domain.null = kinds.has(Kinds::NULL);
+        domain.list = kinds.has(Kinds::ARRAY);
+        domain.object = kinds.has(Kinds::OBJECT);
+        if !kinds.has(Kinds::NUMBER) {
+            domain.numbers.clear();
+        }
+        if !kinds.has(Kinds::STRING) {
+            domain.strings.clear();
+        }
+        domain
     }
 
     /// Leaves only what the condition holds for.

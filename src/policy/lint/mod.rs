@@ -5,12 +5,17 @@
 
 mod conditions;
 mod domain;
+mod fields;
 mod keys;
 mod names;
 mod problem;
 mod reachability;
+mod schema;
+mod siblings;
 #[cfg(test)]
 mod tests;
+mod tools;
+mod units;
 mod view;
 
 use serde_json::{Map, Value};
@@ -31,9 +36,11 @@ const LAYERS: [Layer; 3] = [Layer::Agent, Layer::Group, Layer::Floor];
 
 /// Checks the documents that are bound to one target, each by the name of its layer (`agent`, `group`, `floor`).
 ///
-/// `now` is what expiries are compared with, in milliseconds since 1970. The problems come in the order of their
+/// `tools` are the definitions of the tools that the policy is for, in the forms that
+/// [`ToolDefinition`](crate::tool_definition::ToolDefinition) reads; `None` where they are not known. `now` is what
+/// expiries are compared with, in milliseconds since 1970. The problems come in the order of their
 /// places, the same on every run.
-pub fn check(documents: &Map<String, Value>, now: i64) -> Vec<Problem> {
+pub fn check(documents: &Map<String, Value>, tools: Option<&[Value]>, now: i64) -> Vec<Problem> {
     let mut problems = Vec::new();
     let bound = LAYERS.into_iter().filter_map(|layer| Some((layer, documents.get(layer.as_str())?)));
     let bound: Vec<(Layer, &Value)> = bound.filter(|(_, document)| !document.is_null()).collect();
@@ -53,6 +60,9 @@ pub fn check(documents: &Map<String, Value>, now: i64) -> Vec<Problem> {
         empty(document, &mut problems);
     }
     default(&views, &mut problems);
+    if let Some(tools) = tools {
+        tools::check(&views, tools, &budget, &mut problems);
+    }
     sort(&mut problems);
     problems
 }

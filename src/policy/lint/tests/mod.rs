@@ -1,3 +1,5 @@
+mod with_tools;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -39,7 +41,7 @@ fn now() -> i64 {
 }
 
 fn problems_of(documents: Value) -> Vec<Problem> {
-    check(documents.as_object().unwrap(), now())
+    check(documents.as_object().unwrap(), None, now())
 }
 
 /// What is found in an agent's document with these statements, as `path code`.
