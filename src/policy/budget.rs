@@ -2,10 +2,10 @@ use std::cell::Cell;
 
 use super::EvaluationError;
 
-/// The steps that one evaluation may take in its matchers, at most a few nanoseconds each.
-const STEPS: u64 = 1 << 31;
+/// The steps that one decision may take in its matchers, at most a few nanoseconds each.
+const STEPS: u64 = 1 << 30;
 
-/// What an evaluation may still spend on regular expressions and globs.
+/// What an evaluation, or all evaluations of one call, may still spend on regular expressions and globs.
 ///
 /// Matching is linear in the text, but a large pattern on a large text still multiplies. The budget is counted from
 /// sizes alone, so that the same call always gets the same answer on every machine.

@@ -90,56 +90,29 @@ impl Segment {
     }
 }
 
-/// What a path leads to in JSON.
-enum Found<'a> {
-    Value(&'a Value),
-    /// The length of a list.
-    Length(usize),
-}
-
-fn find<'a>(mut value: &'a Value, path: &[Segment]) -> Option<Found<'a>> {
-    let mut steps = path.iter();
-    while let Some(step) = steps.next() {
-        value = match value {
-            Value::Object(members) => members.get(step.key())?,
-            Value::Array(items) if step.is_length() => {
-                let is_last = steps.as_slice().is_empty();
-                return is_last.then_some(Found::Length(items.len()));
-            }
-            Value::Array(items) => items.get(step.index()?)?,
-            _ => return None,
-        };
-    }
-    Some(Found::Value(value))
-}
-
-/// The JSON that a path leads to, `None` where it leads nowhere.
-pub(super) fn value_at<'a>(value: &'a Value, path: &[Segment]) -> Option<Cow<'a, Value>> {
-    Some(match find(value, path)? {
-        Found::Value(value) => Cow::Borrowed(value),
-        Found::Length(length) => Cow::Owned(length.into()),
-    })
-}
-
 impl Arguments for Value {
     fn node(&self, path: &[Segment]) -> Option<Node<'_>> {
-        Some(match find(self, path)? {
-            Found::Length(length) => Node::Number(length as f64),
-            Found::Value(value) => Node::of(value),
-        })
-    }
-}
-
-impl<'a> Node<'a> {
-    pub(super) fn of(value: &'a Value) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Bool(value) => Self::Bool(*value),
-            Value::Number(number) => Self::Number(json::as_double(number)),
-            Value::String(text) => Self::String(Cow::Borrowed(text)),
-            Value::Array(_) => Self::Array,
-            Value::Object(_) => Self::Object,
+        let mut value = self;
+        let mut steps = path.iter();
+        while let Some(step) = steps.next() {
+            value = match value {
+                Value::Object(members) => members.get(step.key())?,
+                Value::Array(items) if step.is_length() => {
+                    let is_last = steps.as_slice().is_empty();
+                    return is_last.then_some(Node::Number(items.len() as f64));
+                }
+                Value::Array(items) => items.get(step.index()?)?,
+                _ => return None,
+            };
         }
+        Some(match value {
+            Value::Null => Node::Null,
+            Value::Bool(value) => Node::Bool(*value),
+            Value::Number(number) => Node::Number(json::as_double(number)),
+            Value::String(text) => Node::String(Cow::Borrowed(text)),
+            Value::Array(_) => Node::Array,
+            Value::Object(_) => Node::Object,
+        })
     }
 }
 
@@ -214,6 +187,22 @@ fn group_names(value: &Value) -> Option<Vec<Option<&str>>> {
     let name = |item: &'_ Value| item.is_null() || item.is_string();
     let items = value.as_array().filter(|items| items.iter().all(name))?;
     Some(items.iter().map(Value::as_str).collect())
+}
+
+/// The JSON that a path leads to, `None` where it leads nowhere.
+pub(super) fn value_at<'a>(value: &'a Value, path: &[Segment]) -> Option<Cow<'a, Value>> {
+    let node = value.node(path)?;
+    let found = path.iter().try_fold(value, |value, step| match value {
+        Value::Object(members) => members.get(step.key()),
+        Value::Array(items) => items.get(step.index()?),
+        _ => None,
+    });
+    match (found, node) {
+        (Some(value), _) => Some(Cow::Borrowed(value)),
+        // What is there without being a value is the length of a list.
+        (None, Node::Number(length)) => Some(Cow::Owned(Value::from(length as u64))),
+        (None, _) => None,
+    }
 }
 
 /// The items of a list that holds nothing but strings.

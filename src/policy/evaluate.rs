@@ -64,11 +64,24 @@ pub fn evaluate<'a, A>(call: &Call<'a, A>, bound: &Bound<'a>) -> Result<Evaluati
 where
     A: Arguments + ?Sized,
 {
-    evaluate_observed(call, bound, &Unobserved)
+    evaluate_within(&Budget::new(), call, bound)
+}
+
+/// Decides one of several calls that share a budget.
+pub(super) fn evaluate_within<'a, A>(
+    budget: &Budget,
+    call: &Call<'a, A>,
+    bound: &Bound<'a>,
+) -> Result<Evaluation<'a>, EvaluationError>
+where
+    A: Arguments + ?Sized,
+{
+    evaluate_observed(budget, call, bound, &Unobserved)
 }
 
 /// Decides a call and tells an observer how.
 pub(super) fn evaluate_observed<'a, A, O>(
+    budget: &Budget,
     call: &Call<'a, A>,
     bound: &Bound<'a>,
     observer: &O,
@@ -77,7 +90,7 @@ where
     A: Arguments + ?Sized,
     O: Observer<'a>,
 {
-    let run = Run { call, budget: Budget::new(), observer };
+    let run = Run { call, budget, observer };
     let floor = match bound.floor {
         Some(document) => run.floor(document)?,
         None => None,
@@ -103,7 +116,7 @@ where
 /// One evaluation under way.
 struct Run<'r, 'a, A: ?Sized, O> {
     call: &'r Call<'a, A>,
-    budget: Budget,
+    budget: &'r Budget,
     observer: &'r O,
 }
 
@@ -221,7 +234,7 @@ where
         scope: &'a Scope,
         selected_by: Option<SubjectKind>,
     ) -> Result<Option<(usize, &'a Statement)>, EvaluationError> {
-        let key = scope.best_key(live.document, self.call.tool, live.now, &self.budget)?;
+        let key = scope.best_key(live.document, self.call.tool, live.now, self.budget)?;
         self.observer.scope(live, scope, selected_by, key);
         let variants = key.into_iter().flat_map(|key| key.variants());
         for (index, statement) in variants.filter_map(|index| live.statement(index)) {
@@ -252,7 +265,7 @@ where
 
     fn holds(&self, statement: &Statement) -> Result<bool, EvaluationError> {
         for condition in &statement.conditions {
-            let holds = condition.holds(self.call, &self.budget);
+            let holds = condition.holds(self.call, self.budget);
             self.observer.condition(&holds);
             if !holds? {
                 return Ok(false);

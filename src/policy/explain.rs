@@ -28,7 +28,7 @@ pub fn explain_json(call: &Value, documents: &Value) -> Result<Value, Evaluation
     let compiled = Documents::compile(documents)?;
     let call = Call::from_json(call)?;
     let trace = Trace { call: &call, documents, steps: RefCell::default() };
-    let evaluation = evaluate_observed(&call, &compiled.bound(), &trace);
+    let evaluation = evaluate_observed(&Budget::new(), &call, &compiled.bound(), &trace);
     let steps = trace.steps.into_inner();
     let evaluation = match (evaluation, steps.error_at) {
         (Ok(evaluation), _) => evaluation.to_json(),

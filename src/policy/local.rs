@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::bundle::{Bundle, Governance, Policy};
 use super::call::{Arguments, Call, Member, Timestamp};
 use super::document::default_reason;
-use super::evaluate::{Bound, Evaluation, Obligation, evaluate};
-use super::{EvaluationError, Verdict};
+use super::evaluate::{Bound, Evaluation, Obligation, evaluate_within};
+use super::{Budget, EvaluationError, Verdict};
 
 /// What is known of the service's policies.
 #[derive(Debug, Clone, Copy)]
@@ -136,18 +136,19 @@ where
         member: call.user_email.filter(|email| !email.is_empty()).map(|email| member(policy, email)).transpose()?,
         derived: None,
     };
+    let budget = Budget::new();
     let mut strictest: Option<Evaluation<'_>> = None;
     for tool in policy.candidates(call.tool, call.server) {
         evaluated.schema_hash = Some(&tool.schema_hash);
         evaluated.capabilities = Cow::Borrowed(&tool.capabilities);
-        let evaluation = evaluate(&evaluated, &bound)?;
+        let evaluation = evaluate_within(&budget, &evaluated, &bound)?;
         if strictest.as_ref().is_none_or(|best| evaluation.verdict > best.verdict) {
             strictest = Some(evaluation);
         }
     }
     match strictest {
         Some(evaluation) => Ok(evaluation),
-        None => evaluate(&evaluated, &bound),
+        None => evaluate_within(&budget, &evaluated, &bound),
     }
 }
 

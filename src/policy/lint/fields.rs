@@ -10,7 +10,7 @@ use super::tools::Tool;
 use super::units::other_unit;
 use super::view::{ConditionView, StatementView};
 use crate::policy::Budget;
-use crate::policy::call::{Node, Segment};
+use crate::policy::call::{Arguments, Segment};
 
 /// How many of a rule's tools are asked which field may have been meant.
 const MOST_ASKED: usize = 20;
@@ -118,7 +118,7 @@ fn mismatch(condition: &ConditionView<'_>, field: &Field<'_>, tool: &str, budget
         return Some(Problem::warning(place, "type-mismatch", message).detail("tool", tool));
     }
     let values = field.values.as_ref()?;
-    let holds = |value: &Value| condition.compiled.test().holds(Some(Node::of(value)), budget).unwrap_or(true);
+    let holds = |value: &Value| condition.compiled.test().holds(value.node(&[]), budget).unwrap_or(true);
     let passing = values.iter().filter(|value| holds(value)).count();
     let always = passing == values.len() && matches!(condition.operator, "ne" | "notIn" | "notRegex");
     if !always && passing > 0 {
