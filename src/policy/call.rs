@@ -191,7 +191,7 @@ fn group_names(value: &Value) -> Option<Vec<Option<&str>>> {
 
 /// The JSON that a path leads to, `None` where it leads nowhere.
 pub(super) fn value_at<'a>(value: &'a Value, path: &[Segment]) -> Option<Cow<'a, Value>> {
-    let node = value.node(path)?;
+    let node = Arguments::node(value, path)?;
     let found = path.iter().try_fold(value, |value, step| match value {
         Value::Object(members) => members.get(step.key()),
         Value::Array(items) => items.get(step.index()?),
