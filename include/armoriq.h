@@ -596,6 +596,46 @@ armoriq_status armoriq_policy_evaluate(const char *call,
                                        const char *documents,
                                        char **json);
 
+/**
+ * Evaluates a call like armoriq_policy_evaluate, and says how the verdict came about.
+ *
+ * call, documents: as there. json: evaluation, which is what armoriq_policy_evaluate gives; layers, the
+ * documents that were looked at, in order, each with document ("floor", "agent", "group"), policyId, state
+ * ("live", "expired"), expiresAt, member (null without a member; else selectedBy, subject, why) and scopes;
+ * floor (null; or verdict, rest, decides, why) and default (null; or document, verdict, why). A scope
+ * has subject, keys that fit the tool (key, won, why), variants and capabilities, decision (null; or
+ * by, path, statementId, effect) and why. A variant has path, statementId, effect, outcome ("holds",
+ * "fails", "expired", "not-tried") and conditions: path, field, op, value, holds, present, and in saw
+ * the value of the field, left out where the call has no such field; of a value above 200 characters saw is the
+ * beginning of its text, and cut is true. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * As armoriq_policy_evaluate; the message then also names the condition that could not be evaluated.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_policy_explain(const char *call,
+                                      const char *documents,
+                                      char **json);
+
+/**
+ * Checks policy documents for what cannot be evaluated, can never happen, or does not mean what it seems to.
+ *
+ * documents: as in armoriq_policy_evaluate. tools: a JSON list of the tools that the policy is for, as names or
+ * as MCP, OpenAI or Anthropic definitions with their input schemas; NULL checks the documents alone. json: a list of
+ * problems in the order of their places, empty where there are none: path (such as
+ * `agent.statements[3].conditions[0].value`), code (a stable word such as `never-holds`), severity ("error": calls
+ * are refused because of it; "warning"; "hint": it may well be meant), message, and for some suggestion and more.
+ * Expiries are compared with the machine's clock. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT: bad JSON, documents that are not an object, tools that are not a list. A policy that
+ * is wrong is no error: it is a list of problems.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_policy_check(const char *documents,
+                                    const char *tools,
+                                    char **json);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

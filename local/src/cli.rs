@@ -33,6 +33,10 @@ pub enum Command {
     Reject(Decide),
     /// Print what was decided and reported, one JSON object a line
     Audit(Audit),
+    /// Print what is wrong with the policies of a file; fails where there are errors
+    Check(Check),
+    /// Print how a policy comes to its verdict about a call
+    Explain(Explain),
 }
 
 #[derive(Args)]
@@ -102,6 +106,38 @@ pub struct Decide {
 
     #[command(flatten)]
     pub at: Backend,
+}
+
+#[derive(Args)]
+pub struct Check {
+    /// A configuration, a policy bundle, or an armor.policy.v2 document, in YAML or JSON
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Explain {
+    /// A configuration, a policy bundle, or an armor.policy.v2 document, in YAML or JSON
+    pub file: PathBuf,
+
+    /// The agent's id or name, where the file has several
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+
+    /// The tool that is called, with or without its server (`data-mcp__fetch_sales`)
+    #[arg(long, value_name = "TOOL")]
+    pub tool: String,
+
+    /// The arguments, a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub args: String,
+
+    /// The email of the user for whom the agent acts
+    #[arg(long, value_name = "EMAIL")]
+    pub user: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -2,21 +2,25 @@
 
 mod app;
 mod bundle;
+mod check;
 mod cli;
 mod client;
 mod clock;
 mod config;
 mod engine;
+mod explain;
 mod judge;
 mod listener;
 mod merkle;
 mod mint;
 mod plan;
+mod policy_file;
 mod routes;
 mod schema;
 mod server;
 mod signer;
 mod state;
+mod tree;
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -39,6 +43,8 @@ async fn main() -> ExitCode {
         Command::Approve(arguments) => client::decide(&arguments, true).await,
         Command::Reject(arguments) => client::decide(&arguments, false).await,
         Command::Audit(arguments) => client::audit(&arguments).await,
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -251,6 +251,22 @@ fn group_names(value: &Value) -> Option<Vec<Option<&str>>> {
     Some(items.iter().map(Value::as_str).collect())
 }
 
+/// The JSON that a path leads to, `None` where it leads nowhere.
+pub(super) fn value_at<'a>(value: &'a Value, path: &[Segment]) -> Option<Cow<'a, Value>> {
+    let node = Arguments::node(value, path)?;
+    let found = path.iter().try_fold(value, |value, step| match value {
+        Value::Object(members) => members.get(step.key()),
+        Value::Array(items) => items.get(step.index()?),
+        _ => None,
+    });
+    match (found, node) {
+        (Some(value), _) => Some(Cow::Borrowed(value)),
+        // What is there without being a value is the length of a list.
+        (None, Node::Number(length)) => Some(Cow::Owned(Value::from(length as u64))),
+        (None, _) => None,
+    }
+}
+
 /// The items of a list that holds nothing but strings.
 pub(super) fn strings(value: &Value) -> Option<impl Iterator<Item = &str>> {
     let items = value.as_array().filter(|items| items.iter().all(Value::is_string))?;

@@ -24,6 +24,16 @@ impl EvaluationError {
         Self::NotEvaluable(message.into())
     }
 
+    /// The error with the place that it comes from.
+    pub(super) fn at(self, place: &str) -> Self {
+        match self {
+            Self::NotPortable(message) => Self::NotPortable(format!("{message} (at {place})")),
+            Self::UnsupportedTime(message) => Self::UnsupportedTime(format!("{message} (at {place})")),
+            Self::NotEvaluable(message) => Self::NotEvaluable(format!("{message} (at {place})")),
+            Self::NoDocument => Self::NoDocument,
+        }
+    }
+
     /// The text without the kind.
     pub fn message(&self) -> &str {
         match self {

@@ -2,7 +2,8 @@ use serde_json::{Number, Value, json};
 
 use super::call::{Arguments, Call};
 use super::document::{Document, Expiry, Statement};
-use super::scope::Scope;
+use super::observer::{Observer, Unobserved};
+use super::scope::{Scope, SubjectKind};
 use super::verdict::{Layer, Verdict};
 use super::{Budget, EvaluationError};
 
@@ -75,7 +76,21 @@ pub(super) fn evaluate_within<'a, A>(
 where
     A: Arguments + ?Sized,
 {
-    let run = Run { call, budget };
+    evaluate_observed(budget, call, bound, &Unobserved)
+}
+
+/// Decides a call and tells an observer how.
+pub(super) fn evaluate_observed<'a, A, O>(
+    budget: &Budget,
+    call: &Call<'a, A>,
+    bound: &Bound<'a>,
+    observer: &O,
+) -> Result<Evaluation<'a>, EvaluationError>
+where
+    A: Arguments + ?Sized,
+    O: Observer<'a>,
+{
+    let run = Run { call, budget, observer };
     let floor = match bound.floor {
         Some(document) => run.floor(document)?,
         None => None,
@@ -83,10 +98,14 @@ where
     if let Some(floor) = &floor
         && floor.verdict == Verdict::Block
     {
+        observer.floor(floor.verdict, None);
         return Ok(floor.clone());
     }
     let candidate = run.candidate(bound)?;
     let floor_verdict = floor.as_ref().map(|floor| floor.verdict);
+    if let Some(verdict) = floor_verdict {
+        observer.floor(verdict, Some(candidate.verdict));
+    }
     let decided = match floor {
         Some(floor) if floor.verdict > candidate.verdict => floor,
         _ => candidate,
@@ -95,49 +114,72 @@ where
 }
 
 /// One evaluation under way.
-struct Run<'r, 'a, A: ?Sized> {
+struct Run<'r, 'a, A: ?Sized, O> {
     call: &'r Call<'a, A>,
     budget: &'r Budget,
+    observer: &'r O,
 }
 
 /// A document whose statements count at the time of the call.
-#[derive(Clone, Copy)]
-struct Live<'a> {
-    document: &'a Document,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Live<'a> {
+    pub document: &'a Document,
     /// The time of the call in milliseconds since 1970, where it is known and anything depends on it.
-    now: Option<i64>,
+    pub now: Option<i64>,
 }
 
-impl<'a, A> Run<'_, 'a, A>
+impl<'a, A, O> Run<'_, 'a, A, O>
 where
     A: Arguments + ?Sized,
+    O: Observer<'a>,
 {
     /// What the floor's rules for everybody say.
     fn floor(&self, document: &'a Document) -> Result<Option<Evaluation<'a>>, EvaluationError> {
-        let Some(live) = self.live(document)? else { return Ok(None) };
-        self.decide(live, document.own(), Layer::Floor)
+        match self.live(Layer::Floor, document)? {
+            Some(live) => self.decide(live, document.own(), None, Layer::Floor),
+            None => Ok(None),
+        }
     }
 
     /// What the agent's document says, else the group's, else the nearest default.
     fn candidate(&self, bound: &Bound<'a>) -> Result<Evaluation<'a>, EvaluationError> {
-        for document in [bound.agent, bound.group].into_iter().flatten() {
-            let Some(live) = self.live(document)? else { continue };
-            let member = self.call.member.as_ref();
-            if let Some(scope) = member.and_then(|member| document.members().of(member, document, live.now))
-                && let Some(decision) = self.decide(live, scope, Layer::Member)?
-            {
+        for (layer, document) in [(Layer::Agent, bound.agent), (Layer::Group, bound.group)] {
+            let Some(document) = document else { continue };
+            let Some(live) = self.live(layer, document)? else { continue };
+            if let Some(decision) = self.by_member(live)? {
                 return Ok(decision);
             }
-            if let Some(decision) = self.decide(live, document.own(), document.layer())? {
+            if let Some(decision) = self.decide(live, document.own(), None, document.layer())? {
                 return Ok(decision);
             }
         }
-        let nearest = bound.agent.or(bound.group).or(bound.floor);
-        nearest.map(default_of).ok_or(EvaluationError::NoDocument)
+        let documents = [(Layer::Agent, bound.agent), (Layer::Group, bound.group), (Layer::Floor, bound.floor)];
+        let nearest = documents.into_iter().find_map(|(layer, document)| Some((layer, document?)));
+        let (layer, document) = nearest.ok_or(EvaluationError::NoDocument)?;
+        self.observer.default(layer, document.default_verdict());
+        Ok(default_of(document))
+    }
+
+    /// What the rules for the member who calls say.
+    fn by_member(&self, live: Live<'a>) -> Result<Option<Evaluation<'a>>, EvaluationError> {
+        let Some(member) = &self.call.member else { return Ok(None) };
+        match live.document.members().of(member, live.document, live.now) {
+            Some((scope, kind)) => self.decide(live, scope, Some(kind), Layer::Member),
+            None => {
+                self.observer.no_member_scope();
+                Ok(None)
+            }
+        }
     }
 
     /// The document where it has not expired as a whole. Fails on the first time in it that is not one.
-    fn live(&self, document: &'a Document) -> Result<Option<Live<'a>>, EvaluationError> {
+    fn live(&self, bound_as: Layer, document: &'a Document) -> Result<Option<Live<'a>>, EvaluationError> {
+        let live = self.live_at_call(document)?;
+        self.observer.document(bound_as, document, live);
+        Ok(live)
+    }
+
+    fn live_at_call(&self, document: &'a Document) -> Result<Option<Live<'a>>, EvaluationError> {
         if let Expiry::Unsupported(error) = document.expiry() {
             return Err(error.clone());
         }
@@ -162,14 +204,18 @@ where
         &self,
         live: Live<'a>,
         scope: &'a Scope,
+        selected_by: Option<SubjectKind>,
         layer: Layer,
     ) -> Result<Option<Evaluation<'a>>, EvaluationError> {
-        let by_tool = self.by_tool(live, scope)?;
+        let by_tool = self.by_tool(live, scope, selected_by)?;
         let by_capability = self.by_capability(live, scope)?;
-        let is_stricter = |capability: &Statement| by_tool.is_none_or(|tool| capability.effect > tool.effect);
+        let is_stricter = |capability: &Statement| by_tool.is_none_or(|(_, tool)| capability.effect > tool.effect);
+        let takes_capability = by_capability.is_some_and(|(_, statement)| is_stricter(statement));
+        let index_of = |(index, _)| index;
+        self.observer.decision(by_tool.map(index_of), by_capability.map(index_of), takes_capability);
         let (statement, obligations) = match (by_tool, by_capability) {
-            (_, Some(statement)) if is_stricter(statement) => (statement, Vec::new()),
-            (Some(statement), _) => (statement, self.obligations(statement)),
+            (_, Some((_, statement))) if takes_capability => (statement, Vec::new()),
+            (Some((_, statement)), _) => (statement, self.obligations(statement)),
             _ => return Ok(None),
         };
         Ok(Some(Evaluation {
@@ -182,23 +228,36 @@ where
     }
 
     /// The first statement that holds under the best key. Where none does, no other key is tried.
-    fn by_tool(&self, live: Live<'a>, scope: &Scope) -> Result<Option<&'a Statement>, EvaluationError> {
+    fn by_tool(
+        &self,
+        live: Live<'a>,
+        scope: &'a Scope,
+        selected_by: Option<SubjectKind>,
+    ) -> Result<Option<(usize, &'a Statement)>, EvaluationError> {
         let key = scope.best_key(live.document, self.call.tool, live.now, self.budget)?;
-        for statement in key.into_iter().flat_map(|key| key.variants()).filter_map(|index| live.statement(index)) {
+        self.observer.scope(live, scope, selected_by, key);
+        let variants = key.into_iter().flat_map(|key| key.variants());
+        for (index, statement) in variants.filter_map(|index| live.statement(index)) {
+            self.observer.statement(index, true);
             if self.holds(statement)? {
-                return Ok(Some(statement));
+                return Ok(Some((index, statement)));
             }
         }
         Ok(None)
     }
 
     /// The strictest statement that holds about one of the call's capabilities, the last of several.
-    fn by_capability(&self, live: Live<'a>, scope: &Scope) -> Result<Option<&'a Statement>, EvaluationError> {
-        let mut strictest: Option<&Statement> = None;
+    fn by_capability(
+        &self,
+        live: Live<'a>,
+        scope: &'a Scope,
+    ) -> Result<Option<(usize, &'a Statement)>, EvaluationError> {
+        let mut strictest: Option<(usize, &Statement)> = None;
         let statements = scope.capability_statements(&self.call.capabilities);
-        for statement in statements.iter().filter_map(|&index| live.statement(index)) {
-            if self.holds(statement)? && strictest.is_none_or(|best| statement.effect >= best.effect) {
-                strictest = Some(statement);
+        for (index, statement) in statements.iter().filter_map(|&index| live.statement(index)) {
+            self.observer.statement(index, false);
+            if self.holds(statement)? && strictest.is_none_or(|(_, best)| statement.effect >= best.effect) {
+                strictest = Some((index, statement));
             }
         }
         Ok(strictest)
@@ -206,7 +265,9 @@ where
 
     fn holds(&self, statement: &Statement) -> Result<bool, EvaluationError> {
         for condition in &statement.conditions {
-            if !condition.holds(self.call, self.budget)? {
+            let holds = condition.holds(self.call, self.budget);
+            self.observer.condition(&holds);
+            if !holds? {
                 return Ok(false);
             }
         }
@@ -223,8 +284,9 @@ where
 
 impl<'a> Live<'a> {
     /// The statement at a place in the document, `None` where it has expired.
-    fn statement(&self, index: usize) -> Option<&'a Statement> {
-        self.document.statement(index).filter(|statement| statement.expiry.is_live(self.now))
+    fn statement(&self, index: usize) -> Option<(usize, &'a Statement)> {
+        let statement = self.document.statement(index)?;
+        statement.expiry.is_live(self.now).then_some((index, statement))
     }
 }
 
@@ -276,19 +338,37 @@ impl Obligation<'_> {
     }
 }
 
-/// Decides a call by documents, both in the evaluator's JSON form: `{"floor": …, "agent": …, "group": …}`.
-pub fn evaluate_json(call: &Value, documents: &Value) -> Result<Value, EvaluationError> {
-    let documents =
-        documents.as_object().ok_or_else(|| EvaluationError::malformed("the documents are not an object"))?;
-    if let Some(unknown) = documents.keys().find(|key| !["floor", "agent", "group"].contains(&key.as_str())) {
-        let unknown = Value::from(unknown.as_str());
-        return Err(EvaluationError::NotEvaluable(format!("unknown kind of document: {unknown}")));
+/// The documents that are bound to a target, compiled from the evaluator's JSON form: `{"floor": …, "agent": …,
+/// "group": …}`.
+#[derive(Debug)]
+pub(super) struct Documents {
+    floor: Option<Document>,
+    agent: Option<Document>,
+    group: Option<Document>,
+}
+
+impl Documents {
+    pub(super) fn compile(documents: &Value) -> Result<Self, EvaluationError> {
+        let documents =
+            documents.as_object().ok_or_else(|| EvaluationError::malformed("the documents are not an object"))?;
+        if let Some(unknown) = documents.keys().find(|key| !["floor", "agent", "group"].contains(&key.as_str())) {
+            let unknown = Value::from(unknown.as_str());
+            return Err(EvaluationError::NotEvaluable(format!("unknown kind of document: {unknown}")));
+        }
+        let compile = |layer: &str| {
+            let document = documents.get(layer).filter(|document| !document.is_null());
+            document.map(Document::compile).transpose()
+        };
+        Ok(Self { floor: compile("floor")?, agent: compile("agent")?, group: compile("group")? })
     }
-    let compile = |layer: &str| {
-        let document = documents.get(layer).filter(|document| !document.is_null());
-        document.map(Document::compile).transpose()
-    };
-    let (floor, agent, group) = (compile("floor")?, compile("agent")?, compile("group")?);
-    let bound = Bound { floor: floor.as_ref(), agent: agent.as_ref(), group: group.as_ref() };
-    evaluate(&Call::from_json(call)?, &bound).map(|evaluation| evaluation.to_json())
+
+    pub(super) fn bound(&self) -> Bound<'_> {
+        Bound { floor: self.floor.as_ref(), agent: self.agent.as_ref(), group: self.group.as_ref() }
+    }
+}
+
+/// Decides a call by documents, both in the evaluator's JSON form.
+pub fn evaluate_json(call: &Value, documents: &Value) -> Result<Value, EvaluationError> {
+    let documents = Documents::compile(documents)?;
+    evaluate(&Call::from_json(call)?, &documents.bound()).map(|evaluation| evaluation.to_json())
 }

@@ -57,7 +57,7 @@ impl Key {
     }
 
     /// The place of the first statement that is live, `None` where none is and the key does not count.
-    fn first_live(&self, document: &Document, now: Option<i64>) -> Option<usize> {
+    pub(super) fn first_live(&self, document: &Document, now: Option<i64>) -> Option<usize> {
         if !self.expires {
             return Some(self.first);
         }
@@ -113,6 +113,17 @@ impl Scope {
         Ok(best.map(|(_, _, key)| key))
     }
 
+    /// Every key that fits the tool, whether it wins or not.
+    pub(super) fn fitting_keys(&self, tool: &str, budget: &Budget) -> Vec<&Key> {
+        let globs = self.globs.iter().filter(|(glob, _)| glob.matches(tool, budget).unwrap_or(false));
+        self.exact.get(tool).into_iter().chain(globs.map(|(_, key)| key)).collect()
+    }
+
+    /// The scope's statements, in document order.
+    pub(super) fn statements(&self) -> &[usize] {
+        &self.statements
+    }
+
     /// The statements about any of the capabilities, in document order.
     pub(super) fn capability_statements(&self, capabilities: &[String]) -> Cow<'_, [usize]> {
         let mut found = capabilities.iter().filter_map(|capability| self.capabilities.get(capability.as_str()));
@@ -143,6 +154,26 @@ pub(super) struct MemberScopes {
     by_email: Subjects,
     by_group: Subjects,
     by_product: Subjects,
+}
+
+/// What a subject means people by, the most specific first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SubjectKind {
+    Membership,
+    Email,
+    Group,
+    Product,
+}
+
+impl SubjectKind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Membership => "membershipId",
+            Self::Email => "email",
+            Self::Group => "group",
+            Self::Product => "product",
+        }
+    }
 }
 
 /// Which scopes a name selects.
@@ -207,7 +238,12 @@ impl MemberScopes {
     }
 
     /// The scope that overlays the document for a member: by membership, else by email, by group, by product.
-    pub(super) fn of(&self, member: &Member<'_>, document: &Document, now: Option<i64>) -> Option<&Scope> {
+    pub(super) fn of(
+        &self,
+        member: &Member<'_>,
+        document: &Document,
+        now: Option<i64>,
+    ) -> Option<(&Scope, SubjectKind)> {
         if self.scopes.is_empty() {
             return None;
         }
@@ -220,10 +256,15 @@ impl MemberScopes {
             name.and_then(|name| first(&mut subjects.named(name).iter()))
         };
         let email = member.email.map(lower_case);
+        let by = |kind: SubjectKind| move |scope| (scope, kind);
         named(&self.by_membership, member.membership_id)
-            .or_else(|| named(&self.by_email, email.as_deref().map(Some)))
-            .or_else(|| first(&mut member.groups.iter().flat_map(|&group| self.by_group.named(group))))
-            .or_else(|| named(&self.by_product, member.product))
+            .map(by(SubjectKind::Membership))
+            .or_else(|| named(&self.by_email, email.as_deref().map(Some)).map(by(SubjectKind::Email)))
+            .or_else(|| {
+                let mut groups = member.groups.iter().flat_map(|&group| self.by_group.named(group));
+                first(&mut groups).map(by(SubjectKind::Group))
+            })
+            .or_else(|| named(&self.by_product, member.product).map(by(SubjectKind::Product)))
     }
 }
 

@@ -336,6 +336,32 @@ static void policy_evaluate(void)
     REFUSES(NOT_AN_OBJECT, armoriq_policy_evaluate(call, bad, &json));
 }
 
+static void policy_explain(void)
+{
+    const char *call = "{\"tool\": \"t\", \"arguments\": {}, \"timestamp\": \"2026-01-01T00:00:00Z\"}";
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_policy_explain(NULL, "{}", &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_policy_explain(call, NULL, &json));
+    CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_policy_explain(NULL, NULL, NULL));
+    REFUSES(BAD_JSON, armoriq_policy_explain(bad, "{}", &json));
+    REFUSES(BAD_JSON, armoriq_policy_explain(call, bad, &json));
+    REFUSES(NOT_AN_OBJECT, armoriq_policy_explain(bad, "{}", &json));
+    REFUSES(NOT_AN_OBJECT, armoriq_policy_explain(call, bad, &json));
+}
+
+static void policy_check(void)
+{
+    static const char *const not_a_list[] = {"{}", "1", "true", "null", "\"text\""};
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_policy_check(NULL, NULL, &json));
+    CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_policy_check(NULL, NULL, NULL));
+    CHECK_STATUS(ARMORIQ_OK, armoriq_policy_check("{}", NULL, NULL));
+    REFUSES(BAD_JSON, armoriq_policy_check(bad, NULL, &json));
+    REFUSES(BAD_JSON, armoriq_policy_check("{}", bad, &json));
+    REFUSES(NOT_AN_OBJECT, armoriq_policy_check(bad, NULL, &json));
+    REFUSES(not_a_list, armoriq_policy_check("{}", bad, &json));
+}
+
 static void close_last(void)
 {
     CHECK_STATUS(ARMORIQ_OK, armoriq_client_close(client, 100, NULL));
@@ -363,6 +389,8 @@ int main(void)
     report();
     rest_of_the_session();
     policy_evaluate();
+    policy_explain();
+    policy_check();
     close_last();
 
     armoriq_session_free(session);
