@@ -1,5 +1,7 @@
 //! The golden vectors of decisions in local mode.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use armoriq::policy::Bundle;
 use armoriq::policy::local::{BundleState, LocalCall, decide};
 use serde_json::{Value, json};

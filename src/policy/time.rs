@@ -1,5 +1,5 @@
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, civil};
 
 use super::EvaluationError;
 
@@ -34,9 +34,14 @@ fn local_to_utc(year: i64, ms: i64, zone: &TimeZone) -> Result<i64, EvaluationEr
     if !(1..=9999).contains(&year) {
         return Err(unsupported());
     }
-    let civil = Timestamp::from_millisecond(ms).map(|wall| TimeZone::UTC.to_datetime(wall));
-    let instant = civil.and_then(|civil| zone.to_timestamp(civil));
-    instant.map(Timestamp::as_millisecond).map_err(|_| unsupported())
+    let midnight_of_1970 = civil::date(1970, 1, 1).at(0, 0, 0, 0);
+    let wall = midnight_of_1970.checked_add(SignedDuration::from_millis(ms)).map_err(|_| unsupported())?;
+    // What a change of the clock skips or repeats is read by the time before the change.
+    let offset = match zone.to_ambiguous_timestamp(wall).offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset,
+        AmbiguousOffset::Gap { before, .. } | AmbiguousOffset::Fold { before, .. } => before,
+    };
+    Ok(ms.saturating_sub(i64::from(offset.seconds()).saturating_mul(1000)))
 }
 
 /// The text as the official SDK quotes it.
@@ -245,6 +250,7 @@ mod tests {
             assert_eq!(error.to_string(), "UnsupportedTime: a local time outside years 1 to 9999", "{text}");
         }
         assert!(utc("0001-01-01T00:00").unwrap().is_some());
+        assert_eq!(utc("9999-12-31T23:59").unwrap(), utc("9999-12-31T23:59Z").unwrap());
     }
 
     #[test]

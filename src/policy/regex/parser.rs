@@ -111,7 +111,7 @@ impl Parser {
                     open.push(std::mem::take(&mut group));
                 }
                 b')' => {
-                    let outer = open.pop().ok_or_else(|| self.not_portable())?;
+                    let outer = open.pop().ok_or_else(|| refused_at(self.at.saturating_sub(1)))?;
                     let inner = std::mem::replace(&mut group, outer).finish();
                     let part = self.quantified(inner)?;
                     group.parts.push(part);
@@ -123,7 +123,7 @@ impl Parser {
                 }
             }
         }
-        if open.is_empty() { Ok(group.finish()) } else { Err(self.not_portable()) }
+        if open.is_empty() { Ok(group.finish()) } else { Err(refused_at(self.at.saturating_add(1))) }
     }
 
     fn atom(&mut self, unit: u16) -> Result<Fragment, EvaluationError> {
@@ -163,7 +163,7 @@ impl Parser {
     }
 
     fn assertion(&mut self, look: Look) -> Result<Fragment, EvaluationError> {
-        if self.quantifier()?.is_some() {
+        if self.is_at_quantifier() {
             return Err(self.not_portable());
         }
         Ok(Fragment { hir: Hir::look(look), size: 1 })
@@ -171,7 +171,7 @@ impl Parser {
 
     /// Reads an escape that stands for units, inside a class or outside, and adds them to `ranges`.
     fn escape(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, EvaluationError> {
-        let unit = self.next().ok_or_else(|| self.not_portable())?;
+        let unit = self.expect_unit()?;
         let set = match ascii(unit) {
             b'd' => DIGITS,
             b'w' => WORD,
@@ -201,10 +201,11 @@ impl Parser {
     }
 
     fn hex(&mut self, digits: usize) -> Result<u16, EvaluationError> {
+        let start = self.at;
         let mut value = 0;
         for _ in 0..digits {
             let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
-            let digit = digit.ok_or_else(|| self.not_portable())?;
+            let digit = digit.ok_or_else(|| refused_at(start))?;
             self.at += 1;
             value = value << 4 | digit as u16;
         }
@@ -213,37 +214,34 @@ impl Parser {
 
     fn class(&mut self) -> Result<Vec<UnitRange>, EvaluationError> {
         let is_negated = self.take(b'^');
-        let mut ranges = Vec::new();
-        // A `-` makes a range only after a single unit that no range has used.
-        let mut start = None;
-        let mut is_after_set = false;
-        while !self.take(b']') {
-            let is_dash = self.peek() == Some(b'-') && self.units.get(self.at.saturating_add(1)).is_some();
-            let ends_class = self.units.get(self.at.saturating_add(1)).is_some_and(|&unit| ascii(unit) == b']');
-            if is_dash && !ends_class {
-                if is_after_set {
-                    self.at += 1;
-                    return Err(self.not_portable());
-                }
-                if let Some(low) = start {
-                    self.at += 1;
-                    self.range_to(low, &mut ranges)?;
-                    start = None;
-                    continue;
-                }
-            }
-            let item = self.class_item(&mut ranges)?;
-            is_after_set = matches!(item, Item::Set);
-            start = if let Item::Unit(unit) = item { Some(unit) } else { None };
-        }
-        if ranges.is_empty() {
+        if self.peek() == Some(b']') {
             return Err(self.not_portable());
+        }
+        let mut ranges = Vec::new();
+        // What the next `-` would start a range from: nothing, where it is the first item or follows a range.
+        let mut before = None;
+        while !self.take(b']') {
+            before = match before {
+                Some(low) if self.is_at_range() => {
+                    self.at += 1;
+                    self.range_from(low, &mut ranges)?;
+                    None
+                }
+                _ => Some(self.class_item(&mut ranges)?),
+            };
         }
         Ok(if is_negated { hir::complement(&ranges) } else { ranges })
     }
 
-    fn range_to(&mut self, low: u16, ranges: &mut Vec<UnitRange>) -> Result<(), EvaluationError> {
-        let Item::Unit(high) = self.class_item(&mut Vec::new())? else { return Err(self.not_portable()) };
+    /// Whether a `-` comes next that is not the last item of its class.
+    fn is_at_range(&self) -> bool {
+        let after = self.units.get(self.at.saturating_add(1));
+        self.peek() == Some(b'-') && after.is_none_or(|&unit| ascii(unit) != b']')
+    }
+
+    fn range_from(&mut self, low: Item, ranges: &mut Vec<UnitRange>) -> Result<(), EvaluationError> {
+        let high = self.class_item(&mut Vec::new())?;
+        let (Item::Unit(low), Item::Unit(high)) = (low, high) else { return Err(self.not_portable()) };
         if low > high {
             self.invalid.get_or_insert_with(|| format!("a character range is reversed at {}", self.at));
         } else {
@@ -253,7 +251,7 @@ impl Parser {
     }
 
     fn class_item(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, EvaluationError> {
-        let unit = self.next().ok_or_else(|| self.not_portable())?;
+        let unit = self.expect_unit()?;
         match ascii(unit) {
             b'\\' => self.escape(ranges),
             b'[' => Err(self.not_portable()),
@@ -268,8 +266,8 @@ impl Parser {
     fn quantified(&mut self, atom: Fragment) -> Result<Fragment, EvaluationError> {
         let Some((min, max)) = self.quantifier()? else { return Ok(atom) };
         self.take(b'?');
-        if self.quantifier()?.is_some() {
-            return Err(self.not_portable());
+        if self.is_at_quantifier() {
+            return Err(refused_at(self.at.saturating_add(1)));
         }
         if max.is_some_and(|max| max < min) {
             self.invalid.get_or_insert_with(|| format!("a repeat count is reversed at {}", self.at));
@@ -300,10 +298,15 @@ impl Parser {
     }
 
     fn counts(&mut self) -> Result<(u64, Option<u64>), EvaluationError> {
+        let start = self.at;
         self.at += 1;
-        let min = self.count().ok_or_else(|| self.not_portable())?;
+        let min = self.count().ok_or_else(|| refused_at(start))?;
         let max = if self.take(b',') { self.count() } else { Some(min) };
-        if self.take(b'}') { Ok((min, max)) } else { Err(self.not_portable()) }
+        if self.take(b'}') { Ok((min, max)) } else { Err(refused_at(start)) }
+    }
+
+    fn is_at_quantifier(&self) -> bool {
+        matches!(self.peek(), Some(b'*' | b'+' | b'?' | b'{'))
     }
 
     /// A decimal number, saturating; `None` where there is no digit.
@@ -314,6 +317,10 @@ impl Parser {
             count = Some(count.unwrap_or(0_u64).saturating_mul(10).saturating_add(u64::from(digit - b'0')));
         }
         count
+    }
+
+    fn expect_unit(&mut self) -> Result<u16, EvaluationError> {
+        self.next().ok_or_else(|| refused_at(self.at.saturating_add(1)))
     }
 
     fn next(&mut self) -> Option<u16> {
@@ -341,8 +348,13 @@ impl Parser {
     }
 
     fn not_portable(&self) -> EvaluationError {
-        EvaluationError::NotPortable(format!("pattern outside the portable subset at {}", self.at))
+        refused_at(self.at)
     }
+}
+
+/// Positions count as the official evaluator's do: mostly one past the unit that is refused.
+fn refused_at(position: usize) -> EvaluationError {
+    EvaluationError::NotPortable(format!("pattern outside the portable subset at {position}"))
 }
 
 /// The unit as an ASCII byte; 0, which has no meaning in a pattern, for every other.
