@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::call::strings;
+use super::scope::lower_case;
 use super::{Document, EvaluationError};
 use crate::json;
 
@@ -170,12 +171,9 @@ impl Policy {
         tools().filter(move |tool| server.is_none() || tool.server.as_deref() == server)
     }
 
-    /// The membership of a person: `None` where the bundle does not list the email.
+    /// The membership of a person: `None` where the bundle does not list the email, in lower case.
     pub(super) fn membership(&self, email: &str) -> Option<Result<Option<&str>, EvaluationError>> {
-        let membership = match self.members.get(email) {
-            Some(membership) => membership,
-            None => self.members.get(email.trim().to_lowercase().as_str())?,
-        };
+        let membership = self.members.get(&*lower_case(email.trim()))?;
         Some(membership.as_ref().map(Option::as_deref).map_err(Clone::clone))
     }
 }

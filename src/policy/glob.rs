@@ -108,3 +108,38 @@ fn matches_units(tokens: &[Token], text: &str) -> bool {
     }
     reached.last().copied().unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        Glob::new(pattern).matches(text, &Budget::new()).unwrap()
+    }
+
+    #[test]
+    fn wildcards_differ_in_what_they_leave_out() {
+        assert!(matches("a*c", "a\nc") && !matches("a*c", "a/c"));
+        assert!(matches("a**c", "a/c") && !matches("a**c", "a\nc"));
+        assert!(matches("a***c", "a/b\nc") && !matches("a***c", "a\nb/c"));
+        assert!(matches("?", "é") && !matches("?", "/") && !matches("?", ""));
+    }
+
+    #[test]
+    fn literal_ends_do_not_overlap() {
+        assert!(!matches("ab*ba", "aba") && matches("ab*ba", "abba"));
+        assert!(matches("abc", "abc") && !matches("abc", "abcd") && !matches("abc", "ab"));
+    }
+
+    #[test]
+    fn a_character_above_ffff_is_two_units() {
+        assert!(matches("??", "😀") && !matches("?", "😀"));
+        assert_eq!(Glob::new("😀*").utf16_len(), 3);
+    }
+
+    #[test]
+    fn goes_back_to_the_right_wildcard() {
+        // The last `*` cannot pass the slash, so an earlier `**` has to take more.
+        assert!(matches("**a*b", "xa/yab") && !matches("**a*b", "xa/yb"));
+    }
+}

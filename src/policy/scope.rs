@@ -227,10 +227,74 @@ impl MemberScopes {
     }
 }
 
-fn lower_case(text: &str) -> Cow<'_, str> {
+/// The text in lower case, as Unicode has it.
+pub(super) fn lower_case(text: &str) -> Cow<'_, str> {
     if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(text.to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::evaluate_json;
+    use super::*;
+
+    fn statement(index: usize, tool: &str, expires_at: &str, subject: Value) -> Value {
+        json!({
+            "id": format!("s{index}"), "subject": subject, "expiresAt": expires_at, "effect": "hold",
+            "match": {"tool": tool, "order": 0}, "provenance": {"ruleKey": tool, "variant": index},
+        })
+    }
+
+    fn deciding(statements: &[Value], call: &Value) -> Value {
+        let agent = json!({
+            "policyId": "p", "layer": "agent", "defaults": {"tools": "block"}, "expiresAt": "never",
+            "statements": statements,
+        });
+        evaluate_json(call, &json!({ "agent": agent })).unwrap()["provenance"]["statementId"].clone()
+    }
+
+    const EXPIRED: &str = "2026-01-01";
+    const NEVER: &str = "never";
+
+    fn call() -> Value {
+        json!({"tool": "pay_all", "timestamp": "2026-09-18T12:00:00Z"})
+    }
+
+    #[test]
+    fn an_expired_key_does_not_hide_another() {
+        let everybody = |index, tool, expires_at| statement(index, tool, expires_at, Value::Null);
+        assert_eq!(deciding(&[everybody(0, "pay_all", EXPIRED), everybody(1, "pay_*", NEVER)], &call()), "s1");
+        assert_eq!(deciding(&[everybody(0, "pay_*", EXPIRED), everybody(1, "*", NEVER)], &call()), "s1");
+    }
+
+    #[test]
+    fn of_keys_of_one_length_the_first_with_a_live_statement_wins() {
+        let statements = [
+            statement(0, "pay_*", EXPIRED, Value::Null),
+            statement(1, "*_all", NEVER, Value::Null),
+            statement(2, "pay_*", NEVER, Value::Null),
+        ];
+        assert_eq!(deciding(&statements, &call()), "s1");
+        let [first, second, third] = statements;
+        assert_eq!(deciding(&[third, second, first], &call()), "s2");
+    }
+
+    #[test]
+    fn an_expired_subject_does_not_overlay() {
+        let mut call = call();
+        call["member"] = json!({"membershipId": "m", "email": "A@b"});
+        let statements = [
+            statement(0, "*", NEVER, json!({"email": "a@B"})),
+            statement(1, "*", EXPIRED, json!({"membershipId": "m"})),
+        ];
+        assert_eq!(deciding(&statements, &call), "s0");
+        let statements =
+            [statement(0, "*", NEVER, json!({"email": "a@B"})), statement(1, "*", NEVER, json!({"membershipId": "m"}))];
+        assert_eq!(deciding(&statements, &call), "s1");
     }
 }
