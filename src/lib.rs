@@ -13,6 +13,7 @@ pub mod plan;
 pub mod policy;
 mod session;
 pub mod token;
+pub mod tool_definition;
 pub mod transport;
 
 pub use error::{Error, Result};

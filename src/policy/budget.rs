@@ -14,7 +14,11 @@ pub(crate) struct Budget(Cell<u64>);
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self(Cell::new(STEPS))
+        Self::of(STEPS)
+    }
+
+    pub(crate) fn of(steps: u64) -> Self {
+        Self(Cell::new(steps))
     }
 
     pub(crate) fn spend(&self, pattern_size: usize, text_size: usize) -> Result<(), EvaluationError> {

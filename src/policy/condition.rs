@@ -24,7 +24,7 @@ enum Field {
 }
 
 #[derive(Debug)]
-enum Test {
+pub(super) enum Test {
     Exists(bool),
     Equal(Constant),
     NotEqual(Constant),
@@ -47,7 +47,7 @@ enum Test {
 
 /// What an argument can be compared with.
 #[derive(Debug)]
-enum Constant {
+pub(super) enum Constant {
     Null,
     Bool(bool),
     Number(f64),
@@ -57,12 +57,12 @@ enum Constant {
 }
 
 #[derive(Debug, Default)]
-struct ConstantSet {
-    has_null: bool,
-    has_true: bool,
-    has_false: bool,
-    numbers: Vec<f64>,
-    strings: HashSet<Box<str>>,
+pub(super) struct ConstantSet {
+    pub has_null: bool,
+    pub has_true: bool,
+    pub has_false: bool,
+    pub numbers: Vec<f64>,
+    pub strings: HashSet<Box<str>>,
 }
 
 impl Condition {
@@ -78,6 +78,11 @@ impl Condition {
             Some(_) => return Err(malformed("schemaBinding is not an object")),
         };
         Ok(Self { field: Field::new(field), test: Test::new(operator, condition.get("value")), bound_schema })
+    }
+
+    /// What is tested about the field.
+    pub(super) fn test(&self) -> &Test {
+        &self.test
     }
 
     pub(super) fn holds<A>(&self, call: &Call<'_, A>, budget: &Budget) -> Result<bool, EvaluationError>
@@ -153,7 +158,7 @@ impl Test {
     }
 
     /// Only `exists` can hold for what is absent, and only what is present can make an error.
-    fn holds(&self, actual: Option<Node<'_>>, budget: &Budget) -> Result<bool, EvaluationError> {
+    pub(super) fn holds(&self, actual: Option<Node<'_>>, budget: &Budget) -> Result<bool, EvaluationError> {
         let Some(actual) = actual else { return Ok(matches!(self, Self::Exists(false))) };
         let compare = |holds: fn(&f64, &f64) -> bool, bound: &f64| match &actual {
             Node::Number(number) => holds(number, bound),

@@ -154,7 +154,7 @@ impl Document {
 }
 
 impl Expiry {
-    fn compile(value: Option<&Value>) -> Self {
+    pub(super) fn compile(value: Option<&Value>) -> Self {
         let Some(text) = value.and_then(Value::as_str) else { return Self::Dead };
         if text == "never" {
             return Self::Never;

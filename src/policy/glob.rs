@@ -48,6 +48,21 @@ impl Glob {
         self.length
     }
 
+    /// The text that everything begins with that the pattern matches.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The text that everything ends with that the pattern matches.
+    pub(crate) fn suffix(&self) -> &str {
+        &self.suffix
+    }
+
+    /// The one text that the pattern matches, where it has no wildcards.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        self.middle.is_empty().then_some(&*self.prefix)
+    }
+
     pub(crate) fn matches(&self, text: &str, budget: &Budget) -> Result<bool, EvaluationError> {
         let rest = text.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix(&*self.suffix));
         let Some(rest) = rest else { return Ok(false) };

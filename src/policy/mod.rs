@@ -13,6 +13,7 @@ mod document;
 mod error;
 mod evaluate;
 mod glob;
+pub mod lint;
 pub mod local;
 mod regex;
 mod scope;

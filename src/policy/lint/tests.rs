@@ -1,0 +1,691 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::policy::time::epoch_ms;
+use crate::policy::{Bound, Call, Document, evaluate};
+
+/// A statement about a tool, with what is different about it.
+fn statement(changes: Value) -> Value {
+    let mut statement = json!({
+        "id": "s", "subject": null, "conditions": [], "expiresAt": "never", "effect": "hold",
+        "match": {"tool": "pay", "keyTier": "exact", "order": 0},
+        "provenance": {"ruleKey": "pay", "variant": 0, "source": "yaml"},
+    });
+    merge(&mut statement, changes);
+    statement
+}
+
+/// Puts members in; a member that is to be left out is `"-"`.
+fn merge(target: &mut Value, changes: Value) {
+    let (Value::Object(target), Value::Object(changes)) = (target, changes) else { panic!("not objects") };
+    for (key, value) in changes {
+        if value == "-" {
+            target.remove(&key);
+        } else {
+            target.insert(key, value);
+        }
+    }
+}
+
+fn document(statements: Value) -> Value {
+    json!({
+        "schemaVersion": "armor.policy.v2", "policyId": "p", "target": {"agent": "a"}, "layer": "agent",
+        "defaults": {"tools": "block"}, "capture": {}, "expiresAt": "never", "statements": statements,
+    })
+}
+
+fn now() -> i64 {
+    epoch_ms("2026-06-01T00:00:00Z").unwrap().unwrap()
+}
+
+fn problems_of(documents: Value) -> Vec<Problem> {
+    check(documents.as_object().unwrap(), now())
+}
+
+/// What is found in an agent's document with these statements, as `path code`.
+fn found(statements: Value) -> Vec<String> {
+    lines(&problems_of(json!({"agent": document(statements)})))
+}
+
+fn lines(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(|problem| format!("{} {}", problem.place, problem.code)).collect()
+}
+
+/// What is found in a document whose one statement has these conditions, without the path of the statement.
+fn found_in(conditions: Value) -> Vec<String> {
+    let found = found(json!([statement(json!({"conditions": conditions}))]));
+    found.iter().map(|line| line.replace("agent.statements[0].conditions", "")).collect()
+}
+
+fn condition(field: &str, operator: &str, value: Value) -> Value {
+    json!({"field": format!("args.{field}"), "op": operator, "value": value})
+}
+
+/// The suggestion of the only problem with a statement's conditions.
+fn suggestion(conditions: Value) -> Option<String> {
+    let problems = problems_of(json!({"agent": document(json!([statement(json!({"conditions": conditions}))]))}));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    problems.into_iter().next().unwrap().suggestion
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_good_policy_has_no_problems() {
+    let statements = json!([
+        statement(json!({"id": "a", "conditions": [condition("amount", "gt", json!(100))]})),
+        statement(json!({"id": "b", "effect": "allow", "conditions": [condition("amount", "lte", json!(100))],
+            "match": {"tool": "pay", "keyTier": "exact", "order": 1}})),
+        statement(json!({"id": "c", "match": {"tool": "fetch_*", "keyTier": "glob", "order": 0}, "effect": "allow"})),
+        statement(json!({"id": "d", "match": {"capability": "export"}, "subject": {"email": "a@b.co"},
+            "expiresAt": "2026-06-01T00:00:00.001Z"})),
+    ]);
+    assert_eq!(found(statements), NOTHING);
+}
+
+#[test]
+fn documents_that_are_not_there_or_not_known() {
+    assert_eq!(lines(&problems_of(json!({}))), [" no-document"]);
+    assert_eq!(lines(&problems_of(json!({"agent": null}))), [" no-document"]);
+    let problems = problems_of(json!({"agnet": {}}));
+    assert_eq!(lines(&problems), [" no-document", "agnet unknown-document"]);
+    assert_eq!(problems[1].suggestion.as_deref(), Some("agent"));
+}
+
+#[test]
+fn everything_malformed_is_named() {
+    let mut bad = document(json!([
+        7,
+        {},
+        statement(
+            json!({"id": 1, "effect": "deny", "subject": "bob", "provenance": {"variant": "0"}, "match": {"tool": 1, "capability": []},
+            "conditions": ["x", {"field": 1}, {"field": "args.a", "op": "eq", "value": 1, "schemaBinding": {"schemaHash": 3}}]})
+        ),
+        statement(json!({"match": {"tool": "x"}, "conditions": {}, "subject": {"email": 4, "group": null}})),
+    ]));
+    merge(&mut bad, json!({"layer": "agents", "policyId": null}));
+    let problems = problems_of(json!({"agent": bad, "group": [], "floor": "x"}));
+    assert!(problems.iter().all(|problem| problem.severity == Severity::Error), "{problems:#?}");
+    let malformed: Vec<String> = lines(&problems).into_iter().filter(|line| line.contains("malformed")).collect();
+    assert_eq!(
+        malformed,
+        [
+            "agent.layer malformed-document",
+            "agent.policyId malformed-document",
+            "agent.statements[0] malformed-statement",
+            "agent.statements[1].effect malformed-statement",
+            "agent.statements[1].id malformed-statement",
+            "agent.statements[1].match malformed-statement",
+            "agent.statements[1].provenance malformed-statement",
+            "agent.statements[2].conditions[0] malformed-condition",
+            "agent.statements[2].conditions[1].field malformed-condition",
+            "agent.statements[2].conditions[1].op malformed-condition",
+            "agent.statements[2].conditions[2].schemaBinding.schemaHash malformed-condition",
+            "agent.statements[2].effect malformed-statement",
+            "agent.statements[2].id malformed-statement",
+            "agent.statements[2].match.capability malformed-statement",
+            "agent.statements[2].match.tool malformed-statement",
+            "agent.statements[2].provenance.ruleKey malformed-statement",
+            "agent.statements[2].provenance.variant malformed-statement",
+            "agent.statements[2].subject malformed-statement",
+            "agent.statements[3].conditions malformed-statement",
+            "agent.statements[3].match.order malformed-statement",
+            "agent.statements[3].subject.email malformed-statement",
+            "floor malformed-document",
+            "group malformed-document",
+        ]
+    );
+    let id = problems.iter().find(|problem| problem.place.to_string() == "agent.statements[2].effect").unwrap();
+    assert_eq!(id.message, "expected allow, hold or block, found `deny`");
+}
+
+#[test]
+fn statements_are_ordered_by_number() {
+    let statements: Vec<Value> = (0..11).map(|_| json!(1)).collect();
+    let found = found(json!(statements));
+    assert_eq!(found[2], "agent.statements[2] malformed-statement");
+    assert_eq!(found[10], "agent.statements[10] malformed-statement");
+}
+
+#[test]
+fn defaults() {
+    let with = |default: Value| {
+        let mut document = document(json!([statement(json!({}))]));
+        merge(&mut document, json!({ "defaults": default }));
+        document
+    };
+    let found = |default| lines(&problems_of(json!({"agent": with(default)})));
+    assert_eq!(found(json!({"tools": "hold"})), NOTHING);
+    assert_eq!(found(json!({"tools": "allow"})), ["agent.defaults.tools default-allow"]);
+    assert_eq!(found(json!({"network": "block"})), ["agent.defaults.tools missing-default"]);
+    assert_eq!(found(json!("-")), ["agent.defaults.tools missing-default"]);
+    assert_eq!(found(json!({"tools": "deny"})), ["agent.defaults.tools malformed-document"]);
+    // The floor's default is not looked at beside an agent's.
+    let mut floor = with(json!({"tools": "allow"}));
+    merge(&mut floor, json!({"layer": "floor"}));
+    assert_eq!(lines(&problems_of(json!({"agent": with(json!({"tools": "block"})), "floor": floor}))), NOTHING);
+    assert_eq!(lines(&problems_of(json!({ "floor": floor }))), ["floor.defaults.tools default-allow"]);
+}
+
+#[test]
+fn documents_that_are_empty_or_elsewhere() {
+    assert_eq!(found(json!([])), ["agent.statements empty-document"]);
+    assert_eq!(
+        lines(&problems_of(json!({"group": document(json!([statement(json!({}))]))}))),
+        ["group.layer layer-mismatch"]
+    );
+    let mut old = document(json!([statement(json!({}))]));
+    merge(&mut old, json!({"schemaVersion": "armor.policy.v1"}));
+    assert_eq!(lines(&problems_of(json!({ "agent": old }))), ["agent.schemaVersion schema-version"]);
+    merge(&mut old, json!({"schemaVersion": "-"}));
+    assert_eq!(lines(&problems_of(json!({ "agent": old }))), NOTHING);
+}
+
+#[test]
+fn members_that_are_misspelt() {
+    let mut misspelt = statement(json!({"conditions": "-"}));
+    merge(&mut misspelt, json!({"condition": [], "note": "x", "expires_at": "never"}));
+    assert_eq!(found(json!([misspelt])), ["agent.statements[0].condition unknown-member"]);
+    let no_tool = statement(json!({"match": {"tol": "pay", "order": 0}}));
+    assert_eq!(found(json!([no_tool])), ["agent.statements[0].match.tol unknown-member"]);
+    assert_eq!(found_in(json!([{"field": "args.a", "op": "exists", "valeu": false}])), ["[0].valeu unknown-member"]);
+    assert_eq!(found_in(json!([{"field": "args.a", "op": "exists", "note": false}])), NOTHING);
+}
+
+#[test]
+fn statements_about_nothing_or_nobody() {
+    assert_eq!(found(json!([statement(json!({"match": {}}))])), ["agent.statements[0].match matches-nothing"]);
+    let with_subject = |subject: Value| found(json!([statement(json!({ "subject": subject }))]));
+    assert_eq!(with_subject(json!({"mail": "a@b.co"})), ["agent.statements[0].subject unknown-subject"]);
+    assert_eq!(with_subject(json!({"email": "a@b.co"})), NOTHING);
+}
+
+#[test]
+fn fields() {
+    assert_eq!(found_in(json!([{"field": "amount", "op": "gt", "value": 1}])), ["[0].field unknown-field-root"]);
+    assert_eq!(found_in(json!([{"field": "host", "op": "eq", "value": "x"}])), NOTHING);
+    for (field, meant) in [
+        ("amount", "args.amount"),
+        ("arg.amount", "args.amount"),
+        ("arguments.amount", "args.amount"),
+        ("payment.amount", "args.payment.amount"),
+        ("args.items[0].id", "args.items.0.id"),
+        ("args.items[0]", "args.items.0"),
+    ] {
+        assert_eq!(suggestion(json!([{"field": field, "op": "gt", "value": 1}])).as_deref(), Some(meant));
+    }
+    assert_eq!(found_in(json!([condition("items.0.id", "gt", json!(1))])), NOTHING);
+}
+
+#[test]
+fn operators() {
+    assert_eq!(found_in(json!([condition("a", "like", json!("x"))])), ["[0].op unknown-operator"]);
+    for (operator, meant) in
+        [("like", "glob"), ("==", "eq"), ("startswith", "startsWith"), ("not_in", "notIn"), ("regexp", "regex")]
+    {
+        assert_eq!(suggestion(json!([condition("a", operator, json!("x"))])).as_deref(), Some(meant));
+    }
+    assert_eq!(suggestion(json!([condition("a", "between", json!([1, 2]))])), None);
+}
+
+#[test]
+fn patterns() {
+    for (pattern, code) in [
+        ("(?=x)", Some("regex-not-portable")),
+        ("a**", Some("regex-not-portable")),
+        ("[z-a]", Some("regex-invalid")),
+        ("a{3,2}", Some("regex-invalid")),
+        ("a{30000}{30000}", Some("regex-not-portable")),
+        ("(a{30000}){30000}", Some("regex-too-large")),
+        ("(\\w{200}){150}", Some("regex-too-large")),
+        ("^a.*b$", None),
+    ] {
+        for operator in ["regex", "notRegex"] {
+            let found = found_in(json!([condition("a", operator, json!(pattern))]));
+            let expected: Vec<String> = code.iter().map(|code| format!("[0].value {code}")).collect();
+            assert_eq!(found, expected, "{pattern}");
+        }
+    }
+    let conditions = json!([condition("a", "regex", json!("ab(?=x)"))]);
+    let problems = problems_of(json!({"agent": document(json!([statement(json!({"conditions": conditions}))]))}));
+    assert_eq!(problems[0].details["position"], json!(3));
+    assert_eq!(problems[0].to_json()["position"], json!(3));
+}
+
+#[test]
+fn conditions_that_never_hold() {
+    for (operator, value) in [
+        ("gt", json!("100")),
+        ("lte", json!(true)),
+        ("gte", Value::Null),
+        ("gt", crate::json::parse("1e400").unwrap()),
+        ("in", json!([])),
+        ("in", json!([[1], {}])),
+        ("in", json!("a")),
+        ("notIn", json!(5)),
+        ("eq", json!({})),
+        ("eq", json!([1])),
+        ("glob", json!(7)),
+        ("regex", json!(["a"])),
+        ("notRegex", Value::Null),
+        ("startsWith", json!(7)),
+        ("exists", json!("true")),
+        ("exists", json!(0)),
+    ] {
+        assert_eq!(
+            found_in(json!([condition("a", operator, value.clone())])),
+            ["[0].value never-holds"],
+            "{operator} {value}"
+        );
+    }
+    assert_eq!(found_in(json!([{"field": "args.a", "op": "eq"}])), ["[0] never-holds"]);
+    for (operator, value) in [
+        ("gt", json!(100)),
+        ("gte", crate::json::parse("1e400").unwrap()),
+        ("in", json!([[1], 2])),
+        ("in", json!([null])),
+        ("notIn", json!([1])),
+        ("eq", Value::Null),
+        ("eq", json!(false)),
+        ("glob", json!("")),
+        ("startsWith", json!("")),
+        ("exists", Value::Null),
+        ("exists", json!(false)),
+    ] {
+        assert_eq!(found_in(json!([condition("a", operator, value.clone())])), NOTHING, "{operator} {value}");
+    }
+    assert_eq!(suggestion(json!([condition("a", "gt", json!("100"))])).as_deref(), Some("100"));
+    assert_eq!(suggestion(json!([condition("a", "in", json!("x"))])).as_deref(), Some("[\"x\"]"));
+}
+
+#[test]
+fn conditions_that_only_ask_whether_the_field_is_there() {
+    for (operator, value) in [("ne", json!([1])), ("notIn", json!([])), ("notIn", json!([{}]))] {
+        assert_eq!(found_in(json!([condition("a", operator, value.clone())])), ["[0] holds-when-present"], "{value}");
+    }
+    for (operator, value) in [("ne", json!(1)), ("notIn", json!([null])), ("exists", json!(true))] {
+        assert_eq!(found_in(json!([condition("a", operator, value.clone())])), NOTHING, "{value}");
+    }
+}
+
+#[test]
+fn conditions_that_contradict_each_other() {
+    let c = condition;
+    for (first, second) in [
+        (c("a", "eq", json!(1)), c("a", "eq", json!(2))),
+        (c("a", "eq", json!("x")), c("a", "eq", json!("y"))),
+        (c("a", "eq", json!(1)), c("a", "ne", json!(1.0))),
+        (c("a", "eq", json!(null)), c("a", "ne", json!(null))),
+        (c("a", "eq", json!(true)), c("a", "eq", json!(false))),
+        (c("a", "gt", json!(10)), c("a", "lt", json!(5))),
+        (c("a", "gt", json!(5)), c("a", "lte", json!(5))),
+        (c("a", "gt", json!(1)), c("a", "lt", json!(1.0000000000000002))),
+        (c("a", "gte", json!(5)), c("a", "eq", json!(4))),
+        (c("a", "in", json!([1, 2])), c("a", "gt", json!(2))),
+        (c("a", "in", json!([1, 2])), c("a", "notIn", json!([2, 1, 3]))),
+        (c("a", "in", json!(["x", 1])), c("a", "in", json!(["y", 2]))),
+        (c("a", "gt", json!(1)), c("a", "startsWith", json!("x"))),
+        (c("a", "exists", json!(false)), c("a", "eq", json!(1))),
+        (c("a", "exists", json!(false)), c("a", "ne", json!(1))),
+        (c("a", "exists", json!(false)), c("a", "exists", json!(true))),
+        (c("a", "exists", json!(false)), c("a.b", "exists", json!(true))),
+        (c("a", "eq", json!("x")), c("a.b", "eq", json!(1))),
+        (c("a.b", "gt", json!(1)), c("a", "gt", json!(1))),
+        (c("a", "startsWith", json!("ab")), c("a", "startsWith", json!("b"))),
+        (c("a", "startsWith", json!("ab")), c("a", "glob", json!("b*"))),
+        (c("a", "glob", json!("*.txt")), c("a", "glob", json!("*.csv"))),
+        (c("a", "glob", json!("x")), c("a", "startsWith", json!("y"))),
+        (c("a", "regex", json!("^a")), c("a", "notRegex", json!("^a"))),
+        (c("a", "eq", json!("b")), c("a", "regex", json!("^a"))),
+        (c("a", "regex", json!("^a")), c("a", "in", json!(["b", "c"]))),
+    ] {
+        assert_eq!(found_in(json!([first, second])), ["[1] contradictory-conditions"], "{first} {second}");
+    }
+    for (first, second) in [
+        (c("a", "eq", json!(1)), c("b", "eq", json!(2))),
+        (c("a", "gte", json!(5)), c("a", "lte", json!(5))),
+        (c("a", "gt", json!(1)), c("a", "lt", json!(1.0000000000000004))),
+        (c("a", "in", json!(["x", 1])), c("a", "in", json!(["y", 1]))),
+        (c("a", "ne", json!(1)), c("a", "ne", json!("1"))),
+        (c("a", "exists", json!(true)), c("a", "eq", json!(null))),
+        (c("a", "exists", json!(true)), c("a.b", "exists", json!(false))),
+        (c("a", "ne", json!("x")), c("a.b", "eq", json!(1))),
+        (c("a", "exists", json!(false)), c("ab", "eq", json!(1))),
+        (c("a.0", "eq", json!(1)), c("a.length", "eq", json!(1))),
+        (c("a", "startsWith", json!("ab")), c("a", "startsWith", json!("a"))),
+        (c("a", "glob", json!("a*b")), c("a", "startsWith", json!("ab"))),
+        (c("a", "regex", json!("^a")), c("a", "notRegex", json!("b"))),
+        (c("a", "eq", json!("ab")), c("a", "regex", json!("b"))),
+        (c("a", "exists", json!(false)), c("a", "exists", json!(false))),
+    ] {
+        assert_eq!(found_in(json!([first, second])), NOTHING, "{first} {second}");
+    }
+}
+
+#[test]
+fn a_contradiction_names_the_other_condition() {
+    let conditions = json!([
+        condition("b", "gt", json!(1)),
+        condition("a", "gt", json!(10)),
+        condition("a", "ne", json!("x")),
+        condition("a", "lt", json!(5)),
+        condition("a", "lt", json!(4)),
+    ]);
+    let problems = problems_of(json!({"agent": document(json!([statement(json!({"conditions": conditions}))]))}));
+    assert_eq!(lines(&problems), ["agent.statements[0].conditions[3] contradictory-conditions"]);
+    assert_eq!(problems[0].details["with"], json!("agent.statements[0].conditions[1]"));
+    // Each two of these go together.
+    let conditions =
+        json!([condition("a", "in", json!([1, 2])), condition("a", "ne", json!(1)), condition("a", "ne", json!(2))]);
+    assert_eq!(found_in(conditions), ["[2] contradictory-conditions"]);
+}
+
+#[test]
+fn expiries() {
+    let with = |expiry: Value| found(json!([statement(json!({ "expiresAt": expiry }))]));
+    assert_eq!(with(json!("2026-05-31")), ["agent.statements[0].expiresAt expired"]);
+    assert_eq!(with(json!("2026-06-01T00:00:00Z")), ["agent.statements[0].expiresAt expired"]);
+    assert_eq!(with(json!("2026-06-01T00:00:00.001Z")), NOTHING);
+    assert_eq!(with(json!("next Tuesday")), ["agent.statements[0].expiresAt unparsable-expiry"]);
+    assert_eq!(with(json!("2027-13-01")), ["agent.statements[0].expiresAt impossible-expiry"]);
+    assert_eq!(with(json!("-")), ["agent.statements[0].expiresAt missing-expiry"]);
+    assert_eq!(with(json!(null)), ["agent.statements[0].expiresAt missing-expiry"]);
+    assert_eq!(with(json!("2027-01-01T00:00")), ["agent.statements[0].expiresAt expiry-without-zone"]);
+    assert_eq!(with(json!("2027-01-01T00:00-01:00")), NOTHING);
+    assert_eq!(with(json!("2027-01-01")), NOTHING);
+
+    let mut expired = document(json!([
+        statement(json!({"expiresAt": "2020-01-01"})),
+        statement(json!({"id": "t", "expiresAt": "soon", "match": {"tool": "x", "order": 0}})),
+    ]));
+    merge(&mut expired, json!({"expiresAt": "2026-01-01"}));
+    let found = lines(&problems_of(json!({ "agent": expired })));
+    assert_eq!(found, ["agent.expiresAt expired", "agent.statements[1].expiresAt unparsable-expiry"]);
+}
+
+/// Two variants of one key.
+fn variants(first: Value, second: Value) -> Value {
+    let mut second = statement(second);
+    merge(&mut second, json!({"id": "t"}));
+    if second["match"]["order"] == 0 {
+        second["match"]["order"] = json!(1);
+    }
+    json!([statement(first), second])
+}
+
+#[test]
+fn statements_that_are_never_reached() {
+    let unreachable = ["agent.statements[1] unreachable"];
+    let c = |operator: &str, value: Value| json!({"conditions": [condition("a", operator, value)]});
+    assert_eq!(found(variants(json!({}), json!({}))), unreachable);
+    for (first, second) in [
+        (c("gt", json!(100)), c("gt", json!(500))),
+        (c("gte", json!(100)), c("gt", json!(100))),
+        (c("lt", json!(5)), c("eq", json!(4))),
+        (c("exists", json!(true)), c("ne", json!(null))),
+        (c("in", json!([1, "x"])), c("eq", json!("x"))),
+        (c("ne", json!(5)), c("startsWith", json!("x"))),
+        (c("notIn", json!([5, 6])), c("gt", json!(6))),
+        (c("startsWith", json!("a")), c("startsWith", json!("ab"))),
+        (c("startsWith", json!("a")), c("glob", json!("ab*"))),
+        (c("regex", json!("^a")), c("regex", json!("^a"))),
+        (c("exists", json!(false)), c("exists", json!(false))),
+    ] {
+        assert_eq!(found(variants(first.clone(), second.clone())), unreachable, "{first} {second}");
+    }
+    for (first, second) in [
+        (c("gt", json!(500)), c("gt", json!(100))),
+        (c("gt", json!(100)), json!({})),
+        (c("ne", json!(5)), c("exists", json!(true))),
+        (c("regex", json!("^a")), c("notRegex", json!("^a"))),
+        (c("regex", json!("^a")), c("startsWith", json!("a"))),
+        (json!({"expiresAt": "2027-01-01"}), json!({})),
+        (json!({"expiresAt": "2027-01-01"}), json!({"expiresAt": "2027-01-02"})),
+        (json!({"subject": {"email": "a@b.co"}}), json!({})),
+        (json!({"match": {"tool": "pa*", "order": 0}}), json!({})),
+    ] {
+        assert_eq!(found(variants(first.clone(), second.clone())), NOTHING, "{first} {second}");
+    }
+    let expiring = variants(json!({"expiresAt": "2027-01-02"}), json!({"expiresAt": "2027-01-01"}));
+    assert_eq!(found(expiring), unreachable);
+}
+
+#[test]
+fn the_order_decides_which_is_reached() {
+    let mut statements = variants(json!({}), json!({"match": {"tool": "pay", "order": -1}}));
+    statements[1]["effect"] = json!("block");
+    let problems = problems_of(json!({"agent": document(statements)}));
+    assert_eq!(lines(&problems), ["agent.statements[0] unreachable"]);
+    assert_eq!(problems[0].details["by"], json!("agent.statements[1]"));
+    assert!(problems[0].message.ends_with("has no conditions; calls get block, never hold"), "{}", problems[0].message);
+}
+
+#[test]
+fn orders_that_are_tied() {
+    let tied = |effect: &str| {
+        let conditions = |value: i32| json!([condition("a", "eq", json!(value))]);
+        let first = statement(json!({"conditions": conditions(1), "match": {"tool": "pay", "order": 0.0}}));
+        let second =
+            json!({"id": "t", "conditions": conditions(2), "effect": effect, "match": {"tool": "pay", "order": 0}});
+        problems_of(json!({"agent": document(json!([first, statement(second)]))}))
+    };
+    assert_eq!(lines(&tied("hold")), ["agent.statements[1].match.order order-tie"]);
+    assert_eq!(tied("hold")[0].severity, Severity::Hint);
+    assert_eq!(tied("allow")[0].severity, Severity::Warning);
+    let apart = json!([statement(json!({})), statement(json!({"id": "t", "match": {"tool": "send", "order": 0}}))]);
+    assert_eq!(found(apart), NOTHING);
+}
+
+#[test]
+fn subjects_that_are_written_in_two_ways() {
+    let two = |first: &str, second: &str, expiry: &str| {
+        let first = statement(json!({"subject": {"email": first}, "expiresAt": expiry}));
+        let second = json!({"id": "t", "subject": {"email": second}, "match": {"tool": "send", "order": 0}});
+        found(json!([first, statement(second)]))
+    };
+    assert_eq!(two("A@b.co", "a@b.co", "never"), ["agent.statements[1].subject subject-never-chosen"]);
+    assert_eq!(two("a@b.co", "a@b.co", "never"), NOTHING);
+    assert_eq!(two("A@b.co", "a@b.co", "2027-01-01"), NOTHING);
+    assert_eq!(two("a@b.co", "b@b.co", "never"), NOTHING);
+    let mut floor = document(json!([statement(json!({"subject": {"email": "a@b.co"}}))]));
+    merge(&mut floor, json!({"layer": "floor"}));
+    assert_eq!(lines(&problems_of(json!({ "floor": floor }))), ["floor.statements[0].subject subject-in-floor"]);
+}
+
+#[test]
+fn ids() {
+    let two = |first: &str, second: &str| {
+        let second = json!({"id": second, "match": {"tool": "send", "order": 0}});
+        found(json!([statement(json!({ "id": first })), statement(second)]))
+    };
+    assert_eq!(two("a", "a"), ["agent.statements[1].id duplicate-id"]);
+    assert_eq!(two("", "a"), ["agent.statements[0].id empty-id"]);
+    assert_eq!(two("a", "b"), NOTHING);
+}
+
+#[test]
+fn keys() {
+    let with = |key: &str, tier: &str| {
+        let tool = json!({"tool": key, "keyTier": tier, "order": 0});
+        let problems = problems_of(json!({"agent": document(json!([statement(json!({ "match": tool }))]))}));
+        assert!(problems.iter().all(|problem| problem.place.to_string() == "agent.statements[0].match.tool"));
+        let found = problems.iter().map(|problem| (problem.code, problem.suggestion.clone().unwrap_or_default()));
+        found.map(|(code, suggestion)| format!("{code} {suggestion}").trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(with("fetch_*", "exact"), ["wildcard-in-exact-key"]);
+    assert_eq!(with("fetch", "glob"), ["glob-without-wildcard"]);
+    assert_eq!(with("data-mcp__fetch", "exact"), ["qualified-key fetch"]);
+    assert_eq!(with("mcp__data-mcp__fetch_*", "glob"), ["qualified-key fetch_*"]);
+    assert_eq!(with("^fetch_.*$", "glob"), ["key-looks-like-regex fetch_*"]);
+    assert_eq!(with("fetch|send", "exact"), ["key-looks-like-regex"]);
+    assert_eq!(with("fetch ", "exact"), ["blank-in-key fetch"]);
+    for (key, tier) in [("fetch_*", "glob"), ("fetch", "exact"), ("a.b/c-d", "exact"), ("fetch__", "exact")] {
+        assert_eq!(with(key, tier), NOTHING, "{key}");
+    }
+}
+
+/// A small generator, so that a failing case can be found again by its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+
+    fn of<T: Clone>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())].clone()
+    }
+
+    fn scalar(&mut self) -> Value {
+        self.of(&[
+            json!(0),
+            json!(1),
+            json!(1.5),
+            json!(2),
+            json!(-1),
+            json!(""),
+            json!("a"),
+            json!("ab"),
+            json!("b"),
+            json!("a/b"),
+            json!(true),
+            json!(false),
+            Value::Null,
+        ])
+    }
+
+    fn value(&mut self) -> Value {
+        match self.below(8) {
+            0 => (0..self.below(3)).map(|_| self.scalar()).collect(),
+            1 => json!({ "b": self.scalar() }),
+            2 => json!({ "0": self.scalar(), "length": self.scalar() }),
+            _ => self.scalar(),
+        }
+    }
+
+    fn condition(&mut self) -> Value {
+        let field = self.of(&["args.a", "args.a", "args.a.b", "args.a.0", "args.a.length", "args"]);
+        let operator = self.of(&conditions::OPERATORS);
+        let value = match operator {
+            "in" | "notIn" if self.below(8) > 0 => (0..self.below(4)).map(|_| self.scalar()).collect(),
+            "exists" if self.below(4) > 0 => json!(self.below(2) == 0),
+            "glob" | "regex" | "notRegex" | "startsWith" if self.below(8) > 0 => {
+                json!(self.of(&["", "a", "a*", "*b", "?", "**", "ab", "a+b", "b"]))
+            }
+            _ => self.value(),
+        };
+        if self.below(12) == 0 {
+            json!({"field": field, "op": operator})
+        } else {
+            json!({"field": field, "op": operator, "value": value})
+        }
+    }
+}
+
+/// Nothing is called impossible or unreachable that some call reaches.
+#[test]
+fn what_is_said_never_to_apply_never_applies() {
+    let seed = 0x5eed_u64;
+    println!("seed {seed:#x}");
+    let mut random = Random(seed);
+    let (mut condemned, mut applied) = (0, 0);
+    for _ in 0..4000 {
+        let statements: Vec<Value> = (0..3)
+            .map(|order| {
+                let conditions: Vec<Value> = (0..random.below(4)).map(|_| random.condition()).collect();
+                statement(json!({"id": format!("s{order}"), "conditions": conditions, "match": {"tool": "pay", "order": order}}))
+            })
+            .collect();
+        let documents = json!({"agent": document(json!(statements))});
+        let problems = problems_of(documents.clone());
+        let dead: Vec<bool> = (0..3)
+            .map(|index| {
+                let statement = format!("agent.statements[{index}]");
+                problems.iter().any(|problem| {
+                    let is_fatal = ["never-holds", "contradictory-conditions", "unreachable"].contains(&problem.code);
+                    is_fatal && problem.place.to_string().starts_with(&statement)
+                })
+            })
+            .collect();
+        condemned += dead.iter().filter(|dead| **dead).count();
+        let compiled = Document::compile(&documents["agent"]).unwrap();
+        let bound = Bound { agent: Some(&compiled), ..Bound::default() };
+        for _ in 0..25 {
+            let arguments = match random.below(10) {
+                0 => json!({}),
+                _ => json!({ "a": random.value() }),
+            };
+            let call = json!({"tool": "pay", "arguments": arguments, "timestamp": "2026-07-01T00:00:00Z"});
+            let Ok(evaluation) = evaluate(&Call::from_json(&call).unwrap(), &bound) else { continue };
+            if let Some(rule) = evaluation.provenance.rule {
+                let id = rule.statement_id;
+                let index: usize = id.trim_start_matches('s').parse().unwrap();
+                applied += 1;
+                assert!(!dead[index], "{call} reaches {id} of {documents}\n{problems:#?}");
+            }
+        }
+    }
+    assert!(condemned > 1000 && applied > 10_000, "{condemned} {applied}");
+}
+
+/// A document that cannot be compiled has a malformed part by name, and no other document has.
+#[test]
+fn malformed_is_what_does_not_compile() {
+    let whole = document(json!([statement(
+        json!({"subject": {"email": "a@b.co"}, "conditions": [{"field": "args.a", "op": "eq", "value": 1, "schemaBinding": {"schemaHash": "x"}}]})
+    )]));
+    let mut paths = Vec::new();
+    collect(&whole, String::new(), &mut paths);
+    let (mut good, mut bad) = (0, 0);
+    for path in &paths {
+        for replacement in ["null", "1", "\"x\"", "[]", "{}", "true", "-"] {
+            let mut changed = whole.clone();
+            if replacement == "-" {
+                let Some((parent, key)) = path.rsplit_once('/') else { continue };
+                let Some(parent) = changed.pointer_mut(parent).and_then(Value::as_object_mut) else { continue };
+                parent.remove(key);
+            } else {
+                *changed.pointer_mut(path).unwrap() = crate::json::parse(replacement).unwrap();
+            }
+            let compiles = Document::compile(&changed).is_ok();
+            let problems = problems_of(json!({ "agent": changed }));
+            if changed.is_null() {
+                continue;
+            }
+            let is_malformed =
+                problems.iter().any(|it| it.code.starts_with("malformed") || it.code == "missing-default");
+            assert_eq!(is_malformed, !compiles, "{path} = {replacement}: {problems:#?}");
+            *(if compiles { &mut good } else { &mut bad }) += 1;
+        }
+    }
+    assert!(good > 50 && bad > 50, "{good} {bad}");
+}
+
+fn collect(value: &Value, path: String, paths: &mut Vec<String>) {
+    let members: Vec<(String, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (key, value) in members {
+        collect(value, format!("{path}/{key}"), paths);
+    }
+    paths.push(path);
+}
+
+#[test]
+fn a_hostile_policy_is_checked_in_bounded_time() {
+    let conditions: Vec<Value> = (0..2000).map(|n| condition("a", "startsWith", json!(format!("a{n}")))).collect();
+    let variants: Vec<Value> = (0..3000)
+        .map(|n| {
+            let conditions = json!([condition("a", "eq", json!(n)), condition("b", "regex", json!("(\\w{100}){100}"))]);
+            statement(json!({"id": format!("s{n}"), "conditions": conditions, "match": {"tool": "pay", "order": n}}))
+        })
+        .chain([statement(json!({"id": "many", "conditions": conditions, "match": {"tool": "x", "order": 0}}))])
+        .collect();
+    let start = std::time::Instant::now();
+    let problems = problems_of(json!({"agent": document(json!(variants))}));
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    assert!(lines(&problems).iter().any(|line| line.ends_with("contradictory-conditions")), "{problems:#?}");
+}

@@ -1,0 +1,136 @@
+//! Tools as agents declare them to a model, in the forms that MCP, OpenAI and Anthropic give them.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::plan::names::split;
+
+/// One tool: what it is called and what it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolDefinition {
+    /// The name as it was written, which may be qualified by a server (`data-mcp__fetch_sales`).
+    pub name: String,
+    /// The server, where the definition or its qualified name tells it.
+    pub server: Option<String>,
+    /// The JSON schema of the arguments.
+    pub input_schema: Option<Value>,
+}
+
+/// Where a definition has the schema of its arguments: MCP, Anthropic, OpenAI.
+const SCHEMA_MEMBERS: [&str; 3] = ["inputSchema", "input_schema", "parameters"];
+
+impl ToolDefinition {
+    /// Reads a tool's name (a string), or its definition: MCP's `{name, inputSchema}`, Anthropic's
+    /// `{name, input_schema}`, OpenAI's `{type, function: {name, parameters}}` or `{type, name, parameters}`. Members
+    /// that say nothing about the name, the server or the arguments are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] where there is no name, or the schema is not an object.
+    pub fn read(tool: &Value) -> Result<Self> {
+        let definition = match tool {
+            Value::String(name) => return Self::new(name, None, None),
+            Value::Object(tool) => tool,
+            _ => return Err(invalid("a tool is neither a name nor a definition")),
+        };
+        let definition = match definition.get("function") {
+            None => definition,
+            Some(function) => function.as_object().ok_or_else(|| invalid("a tool's `function` is not an object"))?,
+        };
+        let name = definition.get("name").ok_or_else(|| invalid("a tool definition has no `name`"))?;
+        let name = name.as_str().ok_or_else(|| invalid("a tool's `name` is not a string"))?;
+        Self::new(name, definition.get("server").and_then(Value::as_str), schema(definition, name)?)
+    }
+
+    fn new(name: &str, server: Option<&str>, input_schema: Option<Value>) -> Result<Self> {
+        if name.is_empty() {
+            return Err(invalid("a tool's name is empty"));
+        }
+        let server = server.filter(|server| !server.is_empty()).or_else(|| split(name).map(|(server, _)| server));
+        Ok(Self { name: name.to_owned(), server: server.map(str::to_owned), input_schema })
+    }
+
+    /// The name without its server, as policies know the tool.
+    pub fn action(&self) -> &str {
+        split(&self.name).map_or(&self.name, |(_, action)| action)
+    }
+}
+
+fn schema(definition: &Map<String, Value>, name: &str) -> Result<Option<Value>> {
+    let found = SCHEMA_MEMBERS.into_iter().find_map(|member| Some((member, definition.get(member)?)));
+    match found {
+        None | Some((_, Value::Null)) => Ok(None),
+        Some((_, schema @ Value::Object(_))) => Ok(Some(schema.clone())),
+        Some((member, _)) => Err(invalid(format!("`{member}` of the tool `{name}` is not an object"))),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::InvalidArgument(message.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(tool: Value) -> ToolDefinition {
+        ToolDefinition::read(&tool).unwrap()
+    }
+
+    #[test]
+    fn reads_every_form_alike() {
+        let schema = json!({"type": "object", "properties": {"amount": {"type": "number"}}});
+        for tool in [
+            json!({"name": "pay", "description": "Pays", "inputSchema": schema, "annotations": {}}),
+            json!({"name": "pay", "description": "Pays", "input_schema": schema}),
+            json!({"type": "function", "function": {"name": "pay", "parameters": schema, "strict": true}}),
+            json!({"type": "function", "name": "pay", "parameters": schema}),
+        ] {
+            let expected = ToolDefinition { name: "pay".into(), server: None, input_schema: Some(schema.clone()) };
+            assert_eq!(read(tool), expected);
+        }
+    }
+
+    #[test]
+    fn a_schema_may_be_missing() {
+        for tool in [
+            json!("pay"),
+            json!({"name": "pay"}),
+            json!({"name": "pay", "inputSchema": null}),
+            json!({"type": "function", "function": {"name": "pay"}}),
+        ] {
+            assert_eq!(read(tool), ToolDefinition { name: "pay".into(), server: None, input_schema: None });
+        }
+    }
+
+    #[test]
+    fn finds_the_server() {
+        for (tool, server, action) in [
+            (json!("data-mcp__fetch_sales"), Some("data-mcp"), "fetch_sales"),
+            (json!("mcp__data-mcp__fetch_sales"), Some("data-mcp"), "fetch_sales"),
+            (json!({"name": "fetch_sales", "server": "data-mcp"}), Some("data-mcp"), "fetch_sales"),
+            (json!({"name": "fetch_sales", "server": ""}), None, "fetch_sales"),
+            (json!({"type": "function", "function": {"name": "a__b"}}), Some("a"), "b"),
+            (json!("__b"), None, "__b"),
+        ] {
+            let tool = read(tool);
+            assert_eq!((tool.server.as_deref(), tool.action()), (server, action), "{tool:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_names_no_tool() {
+        for (tool, message) in [
+            (json!(7), "a tool is neither a name nor a definition"),
+            (json!(""), "a tool's name is empty"),
+            (json!({"type": "web_search"}), "a tool definition has no `name`"),
+            (json!({"name": null}), "a tool's `name` is not a string"),
+            (json!({"type": "function", "function": "pay"}), "a tool's `function` is not an object"),
+            (json!({"name": "pay", "input_schema": []}), "`input_schema` of the tool `pay` is not an object"),
+        ] {
+            assert_eq!(ToolDefinition::read(&tool), Err(Error::InvalidArgument(message.into())));
+        }
+    }
+}
