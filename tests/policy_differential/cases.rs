@@ -6,43 +6,150 @@ use serde_json::{Map, Number, Value, json};
 
 use super::random::Random;
 
-pub const TOOLS: &[&str] = &[
-    "pay", "pay_all", "pay_vendor", "read", "files/read", "files/a/b", "é", "😀x", "pay\nx", "pay_*", "p", "",
-];
+pub const TOOLS: &[&str] =
+    &["pay", "pay_all", "pay_vendor", "read", "files/read", "files/a/b", "é", "😀x", "pay\nx", "pay_*", "p", ""];
 const PATTERNS: &[&str] = &[
-    "*", "**", "***", "pay_*", "*_vendor", "*_all", "p?y", "p??_*", "files/*", "files/**", "**/b", "?", "*a*a*", "p*y*",
-    "😀*", "??x", "?x", "*\n*", "pay**", "*/*",
+    "*", "**", "***", "pay_*", "*_vendor", "*_all", "p?y", "p??_*", "files/*", "files/**", "**/b", "?", "*a*a*",
+    "p*y*", "😀*", "??x", "?x", "*\n*", "pay**", "*/*",
 ];
 const CAPABILITIES: &[&str] = &["pay", "read", "write", ""];
 const FIELDS: &[&str] = &[
-    "args", "args.a", "args.a.k", "args.a.k.z", "args.l", "args.l.0", "args.l.1", "args.l.00", "args.l.length",
-    "args.l.length.x", "args.l.0.k", "args.s", "args.s.length", "args.s.0", "args.n", "args.", "args.a.", "args.length",
-    "args.__proto__", "d", "d.k", "d.l.length", "", ".a", "arg.a", "args.é",
+    "args",
+    "args.a",
+    "args.a.k",
+    "args.a.k.z",
+    "args.l",
+    "args.l.0",
+    "args.l.1",
+    "args.l.00",
+    "args.l.length",
+    "args.l.length.x",
+    "args.l.0.k",
+    "args.s",
+    "args.s.length",
+    "args.s.0",
+    "args.n",
+    "args.",
+    "args.a.",
+    "args.length",
+    "args.__proto__",
+    "d",
+    "d.k",
+    "d.l.length",
+    "",
+    ".a",
+    "arg.a",
+    "args.é",
 ];
 const KEYS: &[&str] = &["a", "l", "s", "n", "k", "z", "", "length", "0", "é", "__proto__"];
 const TEXTS: &[&str] = &[
-    "", "a", "ab", "abc", "A", "5", "é", "😀", "😀x", "\u{ffff}", "a/b", "a\nb", "a\u{2028}", " ", "_", "pay", "true",
+    "",
+    "a",
+    "ab",
+    "abc",
+    "A",
+    "5",
+    "é",
+    "😀",
+    "😀x",
+    "\u{ffff}",
+    "a/b",
+    "a\nb",
+    "a\u{2028}",
+    " ",
+    "_",
+    "pay",
+    "true",
 ];
 const NUMBERS: &[&str] = &[
-    "0", "-0", "0.0", "1", "5", "5.0", "5e0", "-5", "0.1", "0.10000000000000000555", "9007199254740992",
-    "9007199254740993", "1e400", "-1e400", "1E-400", "123456789012345678901234567890", "4.9",
+    "0",
+    "-0",
+    "0.0",
+    "1",
+    "5",
+    "5.0",
+    "5e0",
+    "-5",
+    "0.1",
+    "0.10000000000000000555",
+    "9007199254740992",
+    "9007199254740993",
+    "1e400",
+    "-1e400",
+    "1E-400",
+    "123456789012345678901234567890",
+    "4.9",
 ];
-const OPERATORS: &[&str] = &[
-    "eq", "ne", "gt", "gte", "lt", "lte", "in", "notIn", "exists", "glob", "regex", "notRegex", "startsWith",
-];
+const OPERATORS: &[&str] =
+    &["eq", "ne", "gt", "gte", "lt", "lte", "in", "notIn", "exists", "glob", "regex", "notRegex", "startsWith"];
 const REGEXES: &[&str] = &[
-    "", "a", "^a", "b$", "^(a|b)*$", "a.b", ".", "^.$", "^..$", "\\bpay\\b", "\\B", "[^a]", "[a-c]+", "\\d{1,2}", "\\w+x",
-    "(?:a*)*b", "\\ud83d", "^\\s$", "(?=a)", "[z-a]", "a{3,1}", "[a-", "a**", "x{99999999999}", "\\p{L}", "^$",
+    "",
+    "a",
+    "^a",
+    "b$",
+    "^(a|b)*$",
+    "a.b",
+    ".",
+    "^.$",
+    "^..$",
+    "\\bpay\\b",
+    "\\B",
+    "[^a]",
+    "[a-c]+",
+    "\\d{1,2}",
+    "\\w+x",
+    "(?:a*)*b",
+    "\\ud83d",
+    "^\\s$",
+    "(?=a)",
+    "[z-a]",
+    "a{3,1}",
+    "[a-",
+    "a**",
+    "x{99999999999}",
+    "\\p{L}",
+    "^$",
 ];
 const TIMES: &[&str] = &[
-    "never", "2026-09-18T12:00:00.000Z", "2026-09-18T12:00:00.001Z", "2026-09-18", "2027", "2020-01-01T00:00:00Z",
-    "2026-09-18T14:00:00+02:00", "2026-13-01", "+275760-09-13", "-000001-01-01", "Never", "tomorrow", "",
+    "never",
+    "2026-09-18T12:00:00.000Z",
+    "2026-09-18T12:00:00.001Z",
+    "2026-09-18",
+    "2027",
+    "2020-01-01T00:00:00Z",
+    "2026-09-18T14:00:00+02:00",
+    "2026-13-01",
+    "+275760-09-13",
+    "-000001-01-01",
+    "Never",
+    "tomorrow",
+    "",
 ];
 const NOW: &str = "2026-09-18T12:00:00.000Z";
 const HASHES: &[&str] = &["sha256:aa", "sha256:bb"];
 const EMAILS: &[&str] = &["alice@x.io", "Alice@X.io", "BOB@x.io", "bob@x.io", "İ@x.io", ""];
 const NAMES: &[&str] = &["m1", "m2", "g1", "g2"];
 pub const VERDICTS: &[&str] = &["allow", "hold", "block"];
+
+/// The few tools and keys that one block of cases is about.
+pub struct Words {
+    tools: Vec<&'static str>,
+    keys: Vec<&'static str>,
+}
+
+impl Words {
+    pub fn new(random: &mut Random) -> Self {
+        let tools: Vec<_> = (0..3).map(|_| random.pick(TOOLS)).collect();
+        let mut keys = tools.clone();
+        keys.extend((0..4).map(|_| random.pick(PATTERNS)));
+        keys.push(random.pick(&["*", "**"]));
+        Self { tools, keys }
+    }
+
+    pub fn tool(&self, random: &mut Random) -> &'static str {
+        random.pick(&self.tools)
+    }
+}
 
 /// What a run of cases is to be made of.
 #[derive(Clone, Copy)]
@@ -90,8 +197,8 @@ pub fn arguments(random: &mut Random) -> Value {
     Value::Object(arguments)
 }
 
-pub fn call(random: &mut Random) -> Value {
-    let mut call = json!({"tool": random.pick(TOOLS), "timestamp": NOW});
+pub fn call(random: &mut Random, words: &Words) -> Value {
+    let mut call = json!({"tool": words.tool(random), "timestamp": NOW});
     match random.below(12) {
         0 => {}
         1 => call["arguments"] = value(random, 2),
@@ -140,17 +247,17 @@ fn name(random: &mut Random) -> Value {
     if random.one_in(12) { Value::Null } else { random.pick(NAMES).into() }
 }
 
-pub fn documents(random: &mut Random, shape: Shape) -> Value {
+pub fn documents(random: &mut Random, words: &Words, shape: Shape) -> Value {
     let mut bound = Map::new();
     for (layer, one_in) in [("floor", 3), ("agent", 1), ("group", 3)] {
         if random.one_in(one_in) && !random.one_in(20) {
-            bound.insert(layer.into(), document(random, layer, shape));
+            bound.insert(layer.into(), document(random, layer, words, shape));
         }
     }
     Value::Object(bound)
 }
 
-pub fn document(random: &mut Random, layer: &str, shape: Shape) -> Value {
+pub fn document(random: &mut Random, layer: &str, words: &Words, shape: Shape) -> Value {
     let layer = if random.one_in(30) { random.pick(&["floor", "agent", "group"]) } else { layer };
     let mut document = json!({
         "policyId": format!("p-{layer}"),
@@ -163,7 +270,7 @@ pub fn document(random: &mut Random, layer: &str, shape: Shape) -> Value {
         document["expiresAt"] = expiry(random, shape);
     }
     let subjects = random.list(2, subject);
-    let statements = random.list(7, |random| statement(random, &subjects, shape));
+    let statements = random.list(7, |random| statement(random, &subjects, words, shape));
     for (index, mut statement) in statements.into_iter().enumerate() {
         statement["id"] = format!("st-{index}").into();
         document["statements"].as_array_mut().unwrap().push(statement);
@@ -188,11 +295,12 @@ fn subject(random: &mut Random) -> Value {
     }
 }
 
-pub fn statement(random: &mut Random, subjects: &[Value], shape: Shape) -> Value {
+pub fn statement(random: &mut Random, subjects: &[Value], words: &Words, shape: Shape) -> Value {
     let has_subject = !subjects.is_empty() && random.one_in(2);
     let subject = if has_subject { subjects[random.below(subjects.len())].clone() } else { Value::Null };
     let about_tool = !random.one_in(4);
-    let key = if random.one_in(2) { random.pick(TOOLS) } else { random.pick(PATTERNS) };
+    let key = random.pick(&words.keys);
+    let most_conditions = random.below(3);
     let order = if random.one_in(8) { number(random.pick(NUMBERS)) } else { Value::from(random.below(4)) };
     let mut applies_to = json!({});
     if about_tool {
@@ -204,7 +312,7 @@ pub fn statement(random: &mut Random, subjects: &[Value], shape: Shape) -> Value
     let mut statement = json!({
         "id": "",
         "subject": subject,
-        "conditions": random.list(3, |random| condition(random, shape)),
+        "conditions": random.list(most_conditions, |random| condition(random, shape)),
         "expiresAt": if random.one_in(8) { expiry(random, shape) } else { "never".into() },
         "provenance": {"ruleKey": key, "variant": random.below(3)},
         "match": applies_to,
@@ -240,7 +348,7 @@ pub fn condition(random: &mut Random, shape: Shape) -> Value {
     }
     match random.below(12) {
         0 => condition["schemaBinding"] = json!({"schemaHash": null}),
-        1..4 => condition["schemaBinding"] = json!({"schemaHash": random.pick(HASHES)}),
+        1..6 => condition["schemaBinding"] = json!({"schemaHash": random.pick(HASHES)}),
         _ => {}
     }
     condition

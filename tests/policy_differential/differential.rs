@@ -3,7 +3,7 @@
 use armoriq::policy::{Bound, Call, Document, EvaluationError, evaluate, evaluate_json};
 use serde_json::{Value, json};
 
-use super::cases::{self, Shape};
+use super::cases::{self, Shape, Words};
 use super::plain::{self, Refusal};
 use super::random::{Random, seed};
 
@@ -114,7 +114,7 @@ impl Met {
         println!("{cases} cases: {self:?}");
         let Self { by_rule, by_default, by_member, by_floor, with_obligations, refused } = *self;
         for met in [by_rule, by_default, by_member, by_floor, with_obligations, refused] {
-            assert!(met * 200 > cases, "hardly met: {self:?}");
+            assert!(met * 500 > cases, "hardly met: {self:?}");
         }
     }
 }
@@ -129,10 +129,11 @@ fn whole_evaluations() {
     let mut met = Met::default();
     for block in 0..BLOCKS {
         let mut random = Random::of_case(seed, block);
-        let calls: Vec<Value> = (0..CALLS).map(|_| cases::call(&mut random)).collect();
+        let words = Words::new(&mut random);
+        let calls: Vec<Value> = (0..CALLS).map(|_| cases::call(&mut random, &words)).collect();
         let read_calls: Vec<Call<'_>> = calls.iter().map(|call| Call::from_json(call).unwrap()).collect();
         for _ in 0..POLICIES {
-            let documents = cases::documents(&mut random, SHAPE);
+            let documents = cases::documents(&mut random, &words, SHAPE);
             met.count(&compare(block, &calls[0], &documents));
             // The others with documents that are compiled once, as a program has them.
             let compiled = |kind: &str| documents.get(kind).map(|document| Document::compile(document).unwrap());
@@ -158,8 +159,9 @@ fn malformed_input() {
     let seed = seed("malformed_input");
     for case in 0..CASES {
         let mut random = Random::of_case(seed, case);
-        let mut documents = cases::documents(&mut random, SHAPE);
-        let mut call = cases::call(&mut random);
+        let words = Words::new(&mut random);
+        let mut documents = cases::documents(&mut random, &words, SHAPE);
+        let mut call = cases::call(&mut random, &words);
         for _ in 0..=random.below(2) {
             let damaged = if random.one_in(4) { &mut call } else { &mut documents };
             cases::damage(&mut random, damaged);
@@ -214,9 +216,9 @@ fn globs() {
 #[test]
 fn regexes() {
     let pattern = [
-        "a", "b", "a", "1", "_", " ", ".", "*", "+", "?", "|", "(", "(?:", ")", ")", "[", "[^", "]", "]", "-", "^", "$", "\\b",
-        "\\B", "\\d", "\\w", "\\s", "\\W", "\\S", "\\n", "\\-", "{2}", "{1,}", "{0,2}", "{2,1}", "\\x61", "\\u2028",
-        "😀", "\\ud83d", "\\ude00", "a-b", "z-a", "é", "\\", "{", "(a|b)", "[ab]", "[^a]*", "(?=", "\\1",
+        "a", "b", "a", "1", "_", " ", ".", "*", "+", "?", "|", "(", "(?:", ")", ")", "[", "[^", "]", "]", "-", "^",
+        "$", "\\b", "\\B", "\\d", "\\w", "\\s", "\\W", "\\S", "\\n", "\\-", "{2}", "{1,}", "{0,2}", "{2,1}", "\\x61",
+        "\\u2028", "😀", "\\ud83d", "\\ude00", "a-b", "z-a", "é", "\\", "{", "(a|b)", "[ab]", "[^a]*", "(?=", "\\1",
     ];
     let value = ["a", "b", "1", "_", " ", "\n", "\u{2028}", "😀", "😁", "é", "-", "]"];
     let (held, refused) = compare_conditions("regexes", "regex", 5_000, &pattern, &value);
@@ -231,15 +233,38 @@ fn times() {
     const GOOD_YEARS: &[&str] = &["2026", "2024", "+002026", "1969", "0000", "-000001", "+275760"];
     const GOOD_DATES: &[&str] = &["", "-01", "-12", "-02-29", "-02-31", "-09-13", "-03-01", "-01-31"];
     const GOOD_CLOCKS: &[&str] = &[
-        "", "T00:00Z", "T12:30+00:00", "T23:59:59Z", "T24:00:00.000Z", "T12:00:00.9999Z", "T12:00:00.1-23:59",
+        "",
+        "T00:00Z",
+        "T12:30+00:00",
+        "T23:59:59Z",
+        "T24:00:00.000Z",
+        "T12:00:00.9999Z",
+        "T12:00:00.1-23:59",
         "T12:00+14:00",
     ];
     const YEARS: &[&str] = &["2026", "0000", "-000000", "-000001", "+275760", "-271821", "26", "+2026", "+0002026"];
     const DATES: &[&str] = &["", "-13", "-00", "-02-32", "-09-13", "-04-20", "-01-00", "-1", "-", "-01-1"];
     // No time without a zone, but where it is refused whatever the machine's zone.
     const CLOCKS: &[&str] = &[
-        "T24:00:00.001Z", "T24:01Z", "T25:00Z", "T12:60Z", "T12:00:60Z", "T12:00:00.Z", "T12Z", "t12:00Z", "T12:00z", "T",
-        "T12:00+24:00", "T12:00-00:60", "T12:00+1:00", "T12:00ZZ", "T12:00 Z", "Z", " ", "T00:00Z", "T\u{661}2:00Z",
+        "T24:00:00.001Z",
+        "T24:01Z",
+        "T25:00Z",
+        "T12:60Z",
+        "T12:00:60Z",
+        "T12:00:00.Z",
+        "T12Z",
+        "t12:00Z",
+        "T12:00z",
+        "T",
+        "T12:00+24:00",
+        "T12:00-00:60",
+        "T12:00+1:00",
+        "T12:00ZZ",
+        "T12:00 Z",
+        "Z",
+        " ",
+        "T00:00Z",
+        "T\u{661}2:00Z",
     ];
     let seed = seed("times");
     let (mut live, mut refused) = (0, 0);
@@ -247,7 +272,8 @@ fn times() {
         let mut random = Random::of_case(seed, case);
         let time = |random: &mut Random| {
             // Half of the times are of the right form, so that the others meet one that is.
-            let parts: [&[&str]; 3] = if random.one_in(2) { [YEARS, DATES, CLOCKS] } else { [GOOD_YEARS, GOOD_DATES, GOOD_CLOCKS] };
+            let parts: [&[&str]; 3] =
+                if random.one_in(2) { [YEARS, DATES, CLOCKS] } else { [GOOD_YEARS, GOOD_DATES, GOOD_CLOCKS] };
             parts.map(|part| random.pick(part)).concat()
         };
         let mut documents = only_if(json!({"field": "args.v", "op": "exists"}));

@@ -84,7 +84,9 @@ fn regexes() {
             let actual = search(&case["pattern"], value);
             match refusal(case) {
                 Some(refusal) => assert_eq!(actual, Err(refusal), "{case}"),
-                None => assert_eq!(actual, Ok(case["matches"].as_array().unwrap().contains(value).into()), "{value} {case}"),
+                None => {
+                    assert_eq!(actual, Ok(case["matches"].as_array().unwrap().contains(value).into()), "{value} {case}")
+                }
             }
         }
     }

@@ -240,6 +240,10 @@ impl Parser {
     }
 
     fn range_from(&mut self, low: Item, ranges: &mut Vec<UnitRange>) -> Result<(), EvaluationError> {
+        if self.peek().is_none() {
+            // The official evaluator fails here as well, but not with its error about the portable subset.
+            return Err(EvaluationError::malformed("the pattern ends within a character range"));
+        }
         let high = self.class_item(&mut Vec::new())?;
         let (Item::Unit(low), Item::Unit(high)) = (low, high) else { return Err(self.not_portable()) };
         if low > high {

@@ -17,7 +17,9 @@ fn is_call(call: &Value) -> bool {
     let is_member = |member: &Value| {
         member.is_object()
             && ["membershipId", "email", "product"].iter().all(|key| absent_null_or(member, key, Value::is_string))
-            && absent_null_or(member, "groups", |groups| is_list_of(groups, |group| group.is_null() || group.is_string()))
+            && absent_null_or(member, "groups", |groups| {
+                is_list_of(groups, |group| group.is_null() || group.is_string())
+            })
     };
     call.is_object()
         && text(call, "tool").is_some()

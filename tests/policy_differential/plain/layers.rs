@@ -93,8 +93,12 @@ fn for_member<'a>(call: &Value, statements: &[&'a Value]) -> Vec<&'a Value> {
         .or_else(|| first(&same_email))
         .or_else(|| first(&in_group))
         .or_else(|| first(&|subject| same(subject, "product")));
-    let Some(winner) = winner.map(|winner| winner.to_string()) else { return Vec::new() };
-    let is_winner = |statement: &&Value| subject(statement).is_some_and(|subject| subject.to_string() == winner);
+    if winner.is_none() {
+        return Vec::new();
+    }
+    // Two subjects are the same where they are written the same.
+    let winner = winner.map(|subject| subject.to_string());
+    let is_winner = |statement: &&Value| subject(statement).map(Value::to_string) == winner;
     statements.iter().copied().filter(is_winner).collect()
 }
 

@@ -197,18 +197,20 @@ impl Reader<'_> {
         while !self.take(']') {
             let start = self.class_item()?;
             let is_dash = self.sees('-') && self.rest.get(1) != Some(&(b']' as u16));
-            match start {
-                Item::Set(_) if is_dash => return Err(Refusal::NotPortable),
-                Item::Set(set) => ranges.extend(set),
-                Item::Unit(unit) if !is_dash => ranges.push((unit, unit)),
-                Item::Unit(low) => {
-                    self.take('-');
-                    if self.rest.is_empty() {
-                        return Err(Refusal::NotEvaluable);
-                    }
-                    let Item::Unit(high) = self.class_item()? else { return Err(Refusal::NotPortable) };
-                    self.makes_no_sense |= low > high;
-                    ranges.push((low, high));
+            if is_dash {
+                self.take('-');
+                if self.rest.is_empty() {
+                    return Err(Refusal::NotEvaluable);
+                }
+                let (Item::Unit(low), Item::Unit(high)) = (start, self.class_item()?) else {
+                    return Err(Refusal::NotPortable);
+                };
+                self.makes_no_sense |= low > high;
+                ranges.push((low, high));
+            } else {
+                match start {
+                    Item::Unit(unit) => ranges.push((unit, unit)),
+                    Item::Set(set) => ranges.extend(set),
                 }
             }
         }
