@@ -122,7 +122,7 @@ impl Met {
 /// Every call of a block with every policy of it.
 #[test]
 fn whole_evaluations() {
-    const BLOCKS: u64 = 900;
+    const BLOCKS: u64 = 840;
     const POLICIES: usize = 15;
     const CALLS: usize = 16;
     let seed = seed("whole_evaluations");

