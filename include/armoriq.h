@@ -107,6 +107,19 @@ extern "C" {
 #endif
 
 /* ------------------------------------------------------------------------------------------------
+ * Handles
+ */
+
+/** A client. Thread-safe; free it with armoriq_client_free. */
+typedef struct armoriq_client armoriq_client;
+
+/** The scope of one end user. Thread-safe; free it with armoriq_user_scope_free. */
+typedef struct armoriq_user_scope armoriq_user_scope;
+
+/** A session. Thread-safe; free it with armoriq_session_free. */
+typedef struct armoriq_session armoriq_session;
+
+/* ------------------------------------------------------------------------------------------------
  * Status codes
  *
  * Every function that can fail returns one. The numbers are fixed and never reused; a later version may add some, so
@@ -205,7 +218,7 @@ uint32_t armoriq_abi_version(void);
 const char *armoriq_status_name(armoriq_status status);
 
 /**
- * Frees a text that the library returned through a `char `. NULL is fine. Free each one once.
+ * Frees a text that the library returned through a `char **`. NULL is fine. Free each one once.
  *
  * Thread-safe; never blocks.
  */
@@ -235,34 +248,30 @@ armoriq_status armoriq_set_logger(int32_t max_level,
  * Make one client per process and API key. It owns the connections and caches that everything made from it shares.
  */
 
-/** A client. Thread-safe; free it with armoriq_client_free. */
-typedef struct armoriq_client armoriq_client;
-
 /**
  * Makes a client.
  *
  * abi_version: always ARMORIQ_ABI_VERSION. options: a JSON object, or NULL for what the environment says. All
  * members are optional; unknown ones are refused.
  *
- * | member | type, default | environment |
- * | --- | --- | --- |
- * | api_key | text | ARMORIQ_API_KEY, else the saved profile |
- * | backend_endpoint | URL, by use_production | ARMORIQ_BACKEND_URL, BACKEND_ENDPOINT |
- * | proxy_endpoint, iap_endpoint | URL, the backend's own | PROXY_ENDPOINT, IAP_ENDPOINT |
- * | proxy_endpoints | {server: URL} | {SERVER}_PROXY_URL |
- * | use_production | true; false is a local control plane | ARMORIQ_ENV |
- * | agent_id, user_id, context_id | text | AGENT_ID, USER_ID, CONTEXT_ID |
- * | timeout_ms | 30000: the longest time for one request | |
- * | max_retries | 3, where a request may be sent again | |
- * | verify_ssl | true | |
- * | ca_certificates | path of a PEM file with further roots | SSL_CERT_FILE |
- * | client_certificate, client_key | paths of PEM files | |
- * | mcp_credentials | {server: {"authType": "bearer", "token": ...}} | ARMORIQ_MCP_CREDENTIALS |
- * | iap_public_key | text or JWK: the key that tokens are verified with | ARMORIQ_IAP_PUBLIC_KEY |
- * | user_context_ttl_seconds | 300: how long armoriq_user_resolve is remembered | |
- * | require_policy | false; true blocks agents that have no policy | |
- * | product | text: which saved profile | ARMORIQ_PRODUCT |
- * | observability, audit | objects, accepted for later | |
+ *     member                          type, default                                       environment
+ *     api_key                         text                                                ARMORIQ_API_KEY, else the saved profile
+ *     backend_endpoint                URL, by use_production                              ARMORIQ_BACKEND_URL, BACKEND_ENDPOINT
+ *     proxy_endpoint, iap_endpoint    URL, the backend's own                              PROXY_ENDPOINT, IAP_ENDPOINT
+ *     proxy_endpoints                 {server: URL}                                       {SERVER}_PROXY_URL
+ *     use_production                  true; false is a local control plane                ARMORIQ_ENV
+ *     agent_id, user_id, context_id   text                                                AGENT_ID, USER_ID, CONTEXT_ID
+ *     timeout_ms                      30000: the longest time for one request
+ *     max_retries                     3, where a request may be sent again
+ *     verify_ssl                      true
+ *     ca_certificates                 path of a PEM file with further roots               SSL_CERT_FILE
+ *     client_certificate, client_key  paths of PEM files
+ *     mcp_credentials                 {server: {"authType": "bearer", "token": ...}}      ARMORIQ_MCP_CREDENTIALS
+ *     iap_public_key                  text or JWK: the key that tokens are verified with  ARMORIQ_IAP_PUBLIC_KEY
+ *     user_context_ttl_seconds        300: how long armoriq_user_resolve is remembered
+ *     require_policy                  false; true blocks agents that have no policy
+ *     product                         text: which saved profile                           ARMORIQ_PRODUCT
+ *     observability, audit            objects, accepted for later
  *
  * client receives the handle and must not be NULL. json: JSON null, or the error object; may be NULL.
  *
@@ -347,9 +356,6 @@ void armoriq_client_free(armoriq_client *client);
  * One key, one email per request: everything in a scope is done in its user's name.
  */
 
-/** The scope of one end user. Thread-safe; free it with armoriq_user_scope_free. */
-typedef struct armoriq_user_scope armoriq_user_scope;
-
 /**
  * Opens the scope of one end user, in which every call is that user's. It costs next to nothing: make one per
  * request.
@@ -394,23 +400,19 @@ void armoriq_user_scope_free(armoriq_user_scope *user);
  * before each call. Start one per turn; a check of it takes no lock and may be made from any thread.
  */
 
-/** A session. Thread-safe; free it with armoriq_session_free. */
-typedef struct armoriq_session armoriq_session;
-
 /**
  * Starts a session of the user's.
  *
  * options: a JSON object, or NULL. All members are optional; unknown ones are refused.
  *
- * | member | type, default |
- * | --- | --- |
- * | mode | "local" (decide in this process), "sdk" (ask the backend), "proxy" (ask the proxy); "local" |
- * | default_mcp_name | text: the server of tool names that name none |
- * | validity_seconds | 3600: how long the intent token is to be valid |
- * | session_id | a UUID; a random one |
- * | context_id | text: the client's |
- * | llm | "agent": the language model's name |
- * | observability_enabled | true |
+ *     member                 type, default
+ *     mode                   "local" (decide in this process), "sdk" (ask the backend), "proxy" (ask the proxy); "local"
+ *     default_mcp_name       text: the server of tool names that name none
+ *     validity_seconds       3600: how long the intent token is to be valid
+ *     session_id             a UUID; a random one
+ *     context_id             text: the client's
+ *     llm                    "agent": the language model's name
+ *     observability_enabled  true
  *
  * session receives the handle and must not be NULL; free it with armoriq_session_free. json: JSON null, or
  * the error object; may be NULL. Never blocks. Thread-safe.

@@ -1,0 +1,69 @@
+//! Decisions in local mode, from one agent of a bundle.
+
+use serde_json::{Value, json};
+
+use super::{Refusal, evaluate, rank, text};
+
+/// The verdict on a call of the agent's, `None` where its policy gives no answer.
+///
+/// `call` has the tool, its arguments, and optionally `mcp_server` and `user_email`.
+pub fn decide(agent: &Value, call: &Value, timestamp: &str) -> Option<&'static str> {
+    let policy = match agent.get("policy") {
+        Some(policy) if !is_falsy(policy) => policy,
+        _ => return Some(if agent.get("inactive").is_some_and(|it| !is_falsy(it)) { "block" } else { "allow" }),
+    };
+    match strictest(agent, policy, call, timestamp) {
+        Ok(rank) => Some(["allow", "hold", "block"][rank]),
+        Err(_) => None,
+    }
+}
+
+fn strictest(agent: &Value, policy: &Value, call: &Value, timestamp: &str) -> Result<usize, Refusal> {
+    let tool = text(call, "tool").unwrap();
+    let bound = json!({"agent": policy["document"]});
+    let mut evaluated = json!({"tool": tool, "arguments": call["arguments"], "timestamp": timestamp});
+    if let Some(email) = text(call, "user_email").filter(|email| !email.is_empty()) {
+        evaluated["member"] = member(agent, email);
+    }
+    let mut strictest = None;
+    for candidate in candidates(agent, tool, text(call, "mcp_server")) {
+        evaluated["schemaHash"] = candidate.get("schemaHash").cloned().unwrap_or(Value::Null);
+        evaluated["capabilities"] = candidate.get("capabilities").cloned().unwrap_or_else(|| json!([]));
+        strictest = strictest.max(Some(rank_of(&evaluated, &bound)?));
+    }
+    match strictest {
+        Some(strictest) => Ok(strictest),
+        None => {
+            evaluated["schemaHash"] = Value::Null;
+            evaluated["capabilities"] = json!([]);
+            rank_of(&evaluated, &bound)
+        }
+    }
+}
+
+fn rank_of(call: &Value, bound: &Value) -> Result<usize, Refusal> {
+    evaluate(call, bound).map(|evaluation| rank(evaluation["verdict"].as_str().unwrap()))
+}
+
+/// The bundle's tools that the name may mean: those of the server where it has any, else all of that name.
+fn candidates<'a>(agent: &'a Value, tool: &str, server: Option<&str>) -> Vec<&'a Value> {
+    let tools = agent.get("tools").and_then(Value::as_array).into_iter().flatten();
+    let is_named = |entry: &&Value| text(entry, "name") == Some(tool) || text(entry, "qualifiedName") == Some(tool);
+    let named: Vec<&Value> = tools.filter(is_named).collect();
+    let on_server: Vec<&Value> = named.iter().copied().filter(|entry| text(entry, "server") == server).collect();
+    if server.is_some() && !on_server.is_empty() { on_server } else { named }
+}
+
+fn member(agent: &Value, email: &str) -> Value {
+    let members = agent.get("members").and_then(Value::as_array).into_iter().flatten();
+    let normal = email.trim().to_lowercase();
+    let found = members.into_iter().find(|member| text(member, "email") == Some(&normal));
+    match found {
+        Some(found) => json!({"email": email, "membershipId": found["membershipId"]}),
+        None => json!({"email": email}),
+    }
+}
+
+fn is_falsy(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(false)) || [json!(0), json!(""), json!([]), json!({})].contains(value)
+}
