@@ -5,6 +5,7 @@
 
 mod conditions;
 mod domain;
+mod expiries;
 mod fields;
 mod keys;
 mod names;
@@ -56,6 +57,7 @@ pub fn check(documents: &Map<String, Value>, tools: Option<&[Value]>, now: i64) 
         let is_possible: Vec<bool> =
             document.statements.iter().map(|statement| conditions::check(statement, &budget, &mut problems)).collect();
         keys::check(document, &mut problems);
+        expiries::check(document, now, &mut problems);
         reachability::check(document, &is_possible, now, &budget, &mut problems);
         empty(document, &mut problems);
     }

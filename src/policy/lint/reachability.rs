@@ -1,15 +1,17 @@
 //! Statements that no call can reach.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::conditions::Facts;
-use super::problem::{Place, Problem, Severity, quoted};
-use super::view::{DocumentView, StatementView};
+use super::problem::{Problem, Severity, quoted};
+use super::view::{DocumentView, Matched, StatementView};
+use crate::policy::Budget;
 use crate::policy::document::Expiry;
+use crate::policy::glob::{Glob, is_glob};
 use crate::policy::verdict::Layer;
-use crate::policy::{Budget, EvaluationError};
 
 /// Pairs of statements that are compared in one document, so that a large one is done in bounded time.
 const MAX_COMPARISONS: usize = 1 << 18;
@@ -29,78 +31,16 @@ pub(super) fn check(
     budget: &Budget,
     problems: &mut Vec<Problem>,
 ) {
-    expiries(document, now, problems);
     subjects(document, problems);
-    let mut left = MAX_COMPARISONS;
-    for variants in variants_by_key(document, is_possible).into_values() {
-        Comparison { now, budget, left: &mut left }.variants(&variants, problems);
+    let mut comparison = Comparison { now, budget, left: MAX_COMPARISONS };
+    let keys = by_subject(document, is_possible, |matched| matched.tool);
+    for variants in keys.values() {
+        comparison.variants(variants, problems);
     }
-}
-
-fn expiries(document: &DocumentView<'_>, now: i64, problems: &mut Vec<Problem>) {
-    let what = "document: only its default decides";
-    let is_live = expiry(&document.expiry, document.expires_at, document.place.key("expiresAt"), what, now, problems);
-    for statement in &document.statements {
-        let place = statement.place.key("expiresAt");
-        let what = "statement: it never applies";
-        // What is wrong with a time is worth saying also where the document has expired, that it has passed is not.
-        if is_live || !matches!(statement.expiry, Expiry::At(_)) {
-            expiry(&statement.expiry, statement.expires_at, place, what, now, problems);
-        }
+    without_fallback(&keys, now, budget, problems);
+    for statements in by_subject(document, is_possible, |matched| matched.capability).values() {
+        comparison.capability(statements, problems);
     }
-}
-
-/// Whether it still holds.
-fn expiry(
-    expiry: &Expiry,
-    written: Option<&Value>,
-    place: Place,
-    what: &str,
-    now: i64,
-    problems: &mut Vec<Problem>,
-) -> bool {
-    let text = written.and_then(Value::as_str);
-    let shown = text.map(quoted).unwrap_or_default();
-    match (expiry, text) {
-        (Expiry::Never, _) => return true,
-        (Expiry::At(end), Some(text)) => {
-            if *end <= now {
-                problems.push(Problem::warning(place, "expired", format!("{shown} has passed for the {what}")));
-                return false;
-            }
-            if is_local_time(text) {
-                let message = format!("{shown} names no time zone, so it means another moment on another machine");
-                problems.push(Problem::hint(place, "expiry-without-zone", message).suggest(Some(format!("{text}Z"))));
-            }
-            return true;
-        }
-        (Expiry::Unsupported(error), _) => {
-            let message = format!("{shown} is no time ({}), so every call is refused", without_text(error));
-            let problem = Problem::error(place, "unparsable-expiry", message);
-            problems.push(match text {
-                Some(text) if text.trim().eq_ignore_ascii_case("never") => problem.suggest(Some("never")),
-                _ => problem,
-            });
-        }
-        (Expiry::Dead, Some(_)) | (Expiry::At(_), None) => {
-            let message = format!("{shown} is a time that does not exist, so it counts as passed for the {what}");
-            problems.push(Problem::error(place, "impossible-expiry", message));
-        }
-        (Expiry::Dead, None) => {
-            let message = format!("there is no time here, so it counts as passed for the {what}");
-            problems.push(Problem::error(place, "missing-expiry", message).suggest(Some("never")));
-        }
-    }
-    false
-}
-
-fn without_text(error: &EvaluationError) -> &str {
-    error.message().split(": ").next().unwrap_or_default()
-}
-
-/// Whether a text that is a time says an hour and no zone.
-fn is_local_time(text: &str) -> bool {
-    text.split_once('T').is_some_and(|(_, time)| !time.contains(['Z', '+', '-']))
 }
 
 /// Subjects that select the same people as an earlier one but are written differently: only the earlier one counts.
@@ -144,22 +84,23 @@ fn only_selector(subject: &serde_json::Map<String, Value>) -> Option<(&str, Stri
     Some((kind.as_str(), if kind == "email" { name.to_lowercase() } else { name.clone() }))
 }
 
-/// The statements under each tool key of each subject, in the order in which they are tried.
-fn variants_by_key<'a>(
+/// A subject as it is written, and what statements for it are about.
+type About<'a> = (Option<String>, &'a str);
+
+/// The statements about each tool key, or each capability, of each subject, in document order.
+fn by_subject<'a>(
     document: &'a DocumentView<'a>,
     is_possible: &[bool],
-) -> BTreeMap<(Option<String>, &'a str), Vec<Candidate<'a>>> {
-    let mut keys: BTreeMap<_, Vec<Candidate<'_>>> = BTreeMap::new();
+    about: fn(&Matched<'a>) -> Option<&'a str>,
+) -> BTreeMap<About<'a>, Vec<Candidate<'a>>> {
+    let mut groups: BTreeMap<_, Vec<Candidate<'_>>> = BTreeMap::new();
     for (statement, &is_possible) in document.statements.iter().zip(is_possible) {
-        if let Some(key) = statement.matched.tool {
+        if let Some(about) = about(&statement.matched) {
             let subject = statement.subject.map(|subject| Value::Object(subject.clone()).to_string());
-            keys.entry((subject, key)).or_default().push(Candidate { statement, is_possible });
+            groups.entry((subject, about)).or_default().push(Candidate { statement, is_possible });
         }
     }
-    for variants in keys.values_mut() {
-        variants.sort_by(|a, b| order(a).total_cmp(&order(b)));
-    }
-    keys
+    groups
 }
 
 /// The order as evaluation compares it, where -0 is 0.
@@ -170,38 +111,101 @@ fn order(candidate: &Candidate<'_>) -> f64 {
 struct Comparison<'c> {
     now: i64,
     budget: &'c Budget,
-    left: &'c mut usize,
+    /// How many pairs may still be compared.
+    left: usize,
 }
 
 impl Comparison<'_> {
-    fn variants(&mut self, variants: &[Candidate<'_>], problems: &mut Vec<Problem>) {
+    /// Variants of one key, of which the first that holds decides.
+    fn variants(&mut self, statements: &[Candidate<'_>], problems: &mut Vec<Problem>) {
+        let mut variants = statements.to_vec();
+        variants.sort_by(|a, b| order(a).total_cmp(&order(b)));
         for (position, candidate) in variants.iter().enumerate() {
             let before = position.checked_sub(1).and_then(|before| variants.get(before));
             if before.is_some_and(|before| order(before) == order(candidate)) {
-                problems.push(tie(candidate.statement, variants, position));
+                problems.push(tie(candidate.statement, &variants, position));
             }
-            let later = candidate.statement;
-            if candidate.is_possible && later.is_whole && later.expiry.is_live(Some(self.now)) {
+            // What is about a capability too may be reached by that.
+            if self.is_reached(candidate) && candidate.statement.matched.capability.is_none() {
+                let later = candidate.statement;
                 let earlier = variants.iter().take(position).map(|earlier| earlier.statement);
                 problems.extend(self.covering(later, earlier).map(|earlier| shadowed(later, earlier)));
             }
         }
     }
 
-    /// The first of these that holds whenever the later statement does.
+    /// Statements about one capability, of which the strictest that holds decides, the last of several.
+    fn capability(&mut self, statements: &[Candidate<'_>], problems: &mut Vec<Problem>) {
+        for (position, candidate) in statements.iter().enumerate() {
+            let milder = candidate.statement;
+            if !self.is_reached(candidate) || milder.matched.tool.is_some() {
+                continue;
+            }
+            let stricter = statements.iter().enumerate().filter(|(other, it)| match other.cmp(&position) {
+                Ordering::Less => it.statement.effect > milder.effect,
+                Ordering::Equal => false,
+                Ordering::Greater => it.statement.effect >= milder.effect,
+            });
+            let covering = self.covering(milder, stricter.map(|(_, it)| it.statement));
+            problems.extend(covering.map(|stricter| overruled(milder, stricter)));
+        }
+    }
+
+    /// Whether a call can meet the statement, as far as it alone tells.
+    fn is_reached(&self, candidate: &Candidate<'_>) -> bool {
+        let Candidate { statement, is_possible } = candidate;
+        *is_possible && statement.is_whole && statement.expiry.is_live(Some(self.now))
+    }
+
+    /// The first of these that holds whenever the statement does.
     fn covering<'a>(
         &mut self,
-        later: &StatementView<'_>,
-        mut earlier: impl Iterator<Item = &'a StatementView<'a>>,
+        statement: &StatementView<'_>,
+        mut others: impl Iterator<Item = &'a StatementView<'a>>,
     ) -> Option<&'a StatementView<'a>> {
-        let facts = Facts::of(&later.conditions, self.budget);
-        earlier.find(|earlier| {
-            let Some(left) = self.left.checked_sub(earlier.conditions.len().max(1)) else { return false };
-            *self.left = left;
-            earlier.is_whole
-                && outlives(&earlier.expiry, &later.expiry)
-                && earlier.conditions.iter().all(|condition| facts.imply(condition, self.budget))
+        let facts = Facts::of(&statement.conditions, self.budget);
+        others.find(|other| {
+            let Some(left) = self.left.checked_sub(other.conditions.len().max(1)) else { return false };
+            self.left = left;
+            other.is_whole
+                && outlives(&other.expiry, &statement.expiry)
+                && other.conditions.iter().all(|condition| facts.imply(condition, self.budget))
         })
+    }
+}
+
+/// Names whose every rule has conditions, although a pattern fits them too: it is not tried where no condition holds.
+fn without_fallback(
+    keys: &BTreeMap<About<'_>, Vec<Candidate<'_>>>,
+    now: i64,
+    budget: &Budget,
+    problems: &mut Vec<Problem>,
+) {
+    // Names are held against patterns each with each; a document with more of them is passed over.
+    const MAX_PATTERNS: usize = 100;
+    let is_live = |candidate: &&Candidate<'_>| candidate.statement.expiry.is_live(Some(now));
+    let patterns = keys.iter().filter(|((_, key), rules)| is_glob(key) && rules.iter().any(|rule| is_live(&rule)));
+    let patterns: Vec<(&About<'_>, Glob)> =
+        patterns.map(|(about, _)| (about, Glob::new(about.1))).take(MAX_PATTERNS).collect();
+    for ((subject, key), rules) in keys.iter().filter(|((_, key), _)| !is_glob(key)) {
+        let mut live = rules.iter().filter(is_live);
+        let Some(first) = live.next() else { continue };
+        let always_decides = |rule: &Candidate<'_>| !rule.statement.is_whole || rule.statement.conditions.is_empty();
+        if always_decides(first) || live.any(always_decides) {
+            continue;
+        }
+        let fits =
+            |(about, glob): &&(&About<'_>, Glob)| about.0 == *subject && glob.matches(key, budget).unwrap_or(false);
+        if let Some(((_, pattern), _)) = patterns.iter().find(fits) {
+            let message = format!(
+                "every rule for {} has conditions; where none holds the default decides, and {}, which fits too, is not \
+                 tried",
+                quoted(key),
+                quoted(pattern)
+            );
+            let place = first.statement.place.key("match").key("tool");
+            problems.push(Problem::hint(place, "no-fallback", message).detail("pattern", *pattern));
+        }
     }
 }
 
@@ -226,6 +230,15 @@ fn shadowed(later: &StatementView<'_>, earlier: &StatementView<'_>) -> Problem {
     };
     let message = format!("this is never reached: {} is tried before it and {reason}{effect}", earlier.place);
     Problem::warning(later.place.clone(), "unreachable", message).detail("by", earlier.place.to_string())
+}
+
+fn overruled(milder: &StatementView<'_>, stricter: &StatementView<'_>) -> Problem {
+    let message = format!(
+        "this never decides: {} is about the same capability, holds whenever this one does, and comes first because it \
+         is stricter or stands later",
+        stricter.place
+    );
+    Problem::warning(milder.place.clone(), "unreachable", message).detail("by", stricter.place.to_string())
 }
 
 fn tie(statement: &StatementView<'_>, variants: &[Candidate<'_>], position: usize) -> Problem {

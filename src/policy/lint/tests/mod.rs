@@ -239,7 +239,7 @@ fn patterns() {
         ("a{3,2}", Some("regex-invalid")),
         ("a{30000}{30000}", Some("regex-not-portable")),
         ("(a{30000}){30000}", Some("regex-too-large")),
-        ("(\\w{200}){150}", Some("regex-too-large")),
+        ("[\\u0100-\\uffff]{9000}", Some("regex-too-large")),
         ("^a.*b$", None),
     ] {
         for operator in ["regex", "notRegex"] {
@@ -460,6 +460,47 @@ fn the_order_decides_which_is_reached() {
     assert_eq!(lines(&problems), ["agent.statements[0] unreachable"]);
     assert_eq!(problems[0].details["by"], json!("agent.statements[1]"));
     assert!(problems[0].message.ends_with("has no conditions; calls get block, never hold"), "{}", problems[0].message);
+}
+
+#[test]
+fn what_is_about_a_capability_too_may_be_reached_by_that() {
+    let second = json!({"id": "t", "match": {"tool": "pay", "order": 1, "capability": "x"}});
+    assert_eq!(found(json!([statement(json!({})), statement(second)])), NOTHING);
+}
+
+#[test]
+fn capabilities_of_which_a_stricter_rule_always_holds() {
+    let rule = |id: &str, effect: &str, conditions: Value| {
+        statement(json!({"id": id, "effect": effect, "match": {"capability": "x"}, "conditions": conditions}))
+    };
+    let when = |bound: i32| json!([condition("a", "gt", json!(bound))]);
+    let overruled = ["agent.statements[0] unreachable"];
+    assert_eq!(found(json!([rule("a", "hold", when(5)), rule("b", "block", json!([]))])), overruled);
+    assert_eq!(found(json!([rule("a", "hold", when(5)), rule("b", "hold", when(1))])), overruled);
+    assert_eq!(
+        found(json!([rule("b", "block", when(1)), rule("a", "hold", when(5))])),
+        ["agent.statements[1] unreachable"]
+    );
+    assert_eq!(found(json!([rule("a", "hold", when(1)), rule("b", "block", when(5))])), NOTHING);
+    assert_eq!(found(json!([rule("a", "block", when(5)), rule("b", "hold", json!([]))])), NOTHING);
+    let other = statement(json!({"id": "b", "effect": "block", "match": {"capability": "y"}}));
+    assert_eq!(found(json!([rule("a", "hold", when(5)), other])), NOTHING);
+    let tool =
+        statement(json!({"id": "a", "match": {"capability": "x", "tool": "pay", "order": 0}, "conditions": when(5)}));
+    assert_eq!(found(json!([tool, rule("b", "block", json!([]))])), NOTHING);
+}
+
+#[test]
+fn names_that_do_not_fall_back_to_a_pattern() {
+    let with = |conditions: Value, pattern: &str, subject: Value| {
+        let pattern = json!({"id": "t", "match": {"tool": pattern, "order": 0}, "subject": subject});
+        found(json!([statement(json!({ "conditions": conditions })), statement(pattern)]))
+    };
+    let conditions = json!([condition("a", "gt", json!(1))]);
+    assert_eq!(with(conditions.clone(), "pa*", Value::Null), ["agent.statements[0].match.tool no-fallback"]);
+    assert_eq!(with(json!([]), "pa*", Value::Null), NOTHING);
+    assert_eq!(with(conditions.clone(), "send*", Value::Null), NOTHING);
+    assert_eq!(with(conditions, "pa*", json!({"email": "a@b.co"})), NOTHING);
 }
 
 #[test]
