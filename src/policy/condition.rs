@@ -1,11 +1,9 @@
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 
 use super::call::{Arguments, Call, Node, Segment};
 use super::glob::Glob;
 use super::regex::Regex;
-use super::{Budget, EvaluationError};
+use super::{Budget, EvaluationError, HashSet};
 use crate::json;
 
 /// A condition of a statement, ready to be tested.
