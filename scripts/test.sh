@@ -88,6 +88,13 @@ step_c_valgrind() {
     c_tests valgrind
 }
 
+step_counts() {
+    need gcc
+    need valgrind
+    need callgrind_annotate
+    outside tests/counts/run.sh
+}
+
 step_install() { tests/install/run.sh; }
 
 step_demo() { scripts/demo.sh; }
@@ -121,7 +128,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind install demo python)
+steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts install demo python)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 

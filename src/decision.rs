@@ -126,18 +126,21 @@ impl<'a> Decision<'a> {
     pub fn to_json(&self, tool: &str) -> String {
         let mut object = ObjectWriter::with_capacity(512);
         object
-            .value("allowed", &self.is_allowed())
-            .value("action", self.verdict.as_str())
-            .value("reason", &self.reason)
-            .value("delegation_id", &self.delegation_id)
-            .value("matched_policy", &self.policy.name)
-            .value("policy_id", &self.policy.id)
-            .value("policy_version", &self.policy.version)
-            .value("rule_id", &self.policy.rule_id)
-            .value("obligations", &self.obligations)
-            .value("cause", &self.cause.map(Cause::as_str));
+            .raw("allowed", if self.is_allowed() { "true" } else { "false" })
+            .text("action", Some(self.verdict.as_str()))
+            .text("reason", self.reason.as_deref())
+            .text("delegation_id", self.delegation_id.as_deref())
+            .text("matched_policy", self.policy.name.as_deref())
+            .text("policy_id", self.policy.id.as_deref())
+            .text("policy_version", self.policy.version.as_deref())
+            .text("rule_id", self.policy.rule_id.as_deref());
+        match self.obligations.as_slice() {
+            [] => object.raw("obligations", "[]"),
+            obligations => object.value("obligations", obligations),
+        };
+        object.text("cause", self.cause.map(Cause::as_str));
         match self.cause {
-            Some(cause) => object.value("for_model", &format_args!("The call to {tool} {}", cause.advice())),
+            Some(cause) => object.texts("for_model", &["The call to ", tool, " ", cause.advice()]),
             None => object.raw("for_model", "null"),
         };
         object.finish()

@@ -65,25 +65,25 @@ impl<'a> Reader<'a> {
 
     /// A whole number within a range; `5.0` is one.
     pub fn whole(&mut self, name: &'static str, range: RangeInclusive<i64>) -> Result<Option<i64>> {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        self.whole_of(name, &expected, |whole| range.contains(&whole).then_some(whole))
+        let expected = || format!("a whole number from {} to {}", range.start(), range.end());
+        self.whole_of(name, expected, |whole| range.contains(&whole).then_some(whole))
     }
 
     /// A whole number that counts something.
     pub fn count(&mut self, name: &'static str) -> Result<Option<u64>> {
-        self.whole_of(name, "a whole number that is not negative", |whole| whole.try_into().ok())
+        self.whole_of(name, || "a whole number that is not negative", |whole| whole.try_into().ok())
     }
 
-    fn whole_of<T>(
+    fn whole_of<T, S: AsRef<str>>(
         &mut self,
         name: &'static str,
-        expected: &str,
+        expected: impl FnOnce() -> S,
         convert: impl FnOnce(i64) -> Option<T>,
     ) -> Result<Option<T>> {
         let Some(value) = self.value(name) else { return Ok(None) };
         match value.as_number().and_then(whole_number).and_then(convert) {
             Some(whole) => Ok(Some(whole)),
-            None => Err(self.expected(name, expected)),
+            None => Err(self.expected(name, expected().as_ref())),
         }
     }
 

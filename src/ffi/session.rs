@@ -177,7 +177,10 @@ pub unsafe extern "C" fn armoriq_session_check(
     let (mut verdict, json) = unsafe { (Out::new(verdict, ARMORIQ_BLOCK), json_out(json)) };
     on(session, json, |session: &Session| {
         let tool = tool.required("tool")?;
-        let options = CheckOptions::from_json(&object("options", options)?)?;
+        let options = match options.is_null() {
+            true => CheckOptions::default(),
+            false => CheckOptions::from_json(&object("options", options)?)?,
+        };
         session.check(tool, args.json_or_empty("args")?, &options, |decision| {
             let text = decision.to_json(tool);
             verdict.set(number_of(decision.verdict));

@@ -16,6 +16,10 @@ impl<'a> Text<'a> {
         Self((!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }))
     }
 
+    pub(super) fn is_null(self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) fn required(self, name: &str) -> Result<&'a str> {
         self.optional(name)?.ok_or_else(|| Error::InvalidArgument(format!("{name} is NULL")))
     }
@@ -37,7 +41,7 @@ fn not_utf8(name: &str, error: std::str::Utf8Error) -> Error {
 /// Hands text over to the caller, who frees it with `armoriq_string_free`. NULL where there is no memory for it.
 pub(super) fn into_raw(text: &str) -> *mut c_char {
     // JSON text holds no NUL (it writes one as an escape), so that nothing is cut here.
-    let length = text.bytes().position(|byte| byte == 0).unwrap_or(text.len());
+    let length = memchr::memchr(0, text.as_bytes()).unwrap_or(text.len());
     // SAFETY: any size may be asked for.
     let copy = unsafe { libc::malloc(length + 1) }.cast::<u8>();
     if !copy.is_null() {

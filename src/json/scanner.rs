@@ -71,7 +71,7 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            self.at += rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len());
+            self.at += plain_length(rest);
             match self.peek() {
                 Some(b'"') => {
                     let raw = self.since(start);
@@ -168,6 +168,31 @@ impl<'a> Scanner<'a> {
     pub fn error_at(&self, at: usize, message: String) -> ParseError {
         ParseError::at(self.text, at, message)
     }
+}
+
+/// How many bytes stand before the first that a string cannot hold as it is: a quote, a backslash or a control
+/// character.
+#[inline]
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return index * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8 + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+}
+
+/// The highest bit of each byte that is special, of eight at a time. A byte after one that is special may be marked
+/// without being so (a borrow): only the lowest mark counts.
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = EACH << 7;
+    let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
+    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (below(word, 0x20) | equal(b'"') | equal(b'\\')) & HIGHEST
 }
 
 #[inline]

@@ -1,10 +1,8 @@
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
 use super::call::strings;
 use super::scope::lower_case;
-use super::{Document, EvaluationError};
+use super::{Document, EvaluationError, HashMap};
 use crate::json;
 
 /// The agents of an organisation with their policies, as the service hands them out, compiled.
@@ -124,8 +122,8 @@ impl Policy {
             name: optional_string(policy, "name")?,
             document: Document::compile(document.ok_or(EvaluationError::NoDocument)?)?,
             tools: Vec::new(),
-            tools_by_name: HashMap::new(),
-            members: HashMap::new(),
+            tools_by_name: HashMap::default(),
+            members: HashMap::default(),
         };
         for tool in objects(agent, "tools")? {
             compiled.add_tool(tool?)?;

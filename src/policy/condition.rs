@@ -1,12 +1,11 @@
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
 use super::call::{Arguments, Call, Node, Segment, value_at};
 use super::glob::Glob;
 use super::regex::Regex;
-use super::{Budget, EvaluationError};
+use super::{Budget, EvaluationError, HashSet};
 use crate::json;
 
 /// A condition of a statement, ready to be tested.

@@ -23,6 +23,9 @@ mod time;
 mod verdict;
 
 use budget::Budget;
+// Tables of a policy. Whoever asks cannot choose what is in them, only what is looked up, so that a hash that is fast is
+// safe enough.
+use foldhash::{HashMap, HashSet};
 
 pub use bundle::{Agent, Bundle, BundleError};
 pub use call::{Arguments, Call, Member, Node, Segment, Timestamp};

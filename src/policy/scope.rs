@@ -3,14 +3,13 @@
 
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
 use super::call::Member;
 use super::document::{Document, Expiry, Match, Statement, malformed};
 use super::glob::{Glob, is_glob};
-use super::{Budget, EvaluationError};
+use super::{Budget, EvaluationError, HashMap};
 
 /// The statements for one subject, or for everybody.
 #[derive(Debug, Default)]
@@ -234,7 +233,7 @@ impl MemberScopes {
 
     pub(super) fn seal(&mut self) {
         self.scopes.iter_mut().for_each(Scope::seal);
-        self.by_subject = HashMap::new();
+        self.by_subject = HashMap::default();
     }
 
     /// The scope that overlays the document for a member: by membership, else by email, by group, by product.

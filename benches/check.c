@@ -1,0 +1,224 @@
+/*
+ * Measures checks through the shared library, each against its floor in the same run: batches of the one and the other
+ * take turns, so that what else the machine does meets both alike. Times are of the thread's own clock where there is
+ * one thread.
+ *
+ * Prints a line for each measure: its name, what was measured, what it is compared with (0 for nothing), and the ratio.
+ */
+#include "subject.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <time.h>
+
+extern int floor_noop(int value);
+extern char *floor_check(const char *tool, const char *args);
+extern void *cedar_new(unsigned policies);
+extern int cedar_check(void *cedar, const char *request);
+extern void cedar_free(void *cedar);
+
+enum { ROUNDS = 301 };
+
+static double now(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+static int ascending(const void *one, const void *other)
+{
+    double a = *(const double *)one, b = *(const double *)other;
+    return (a > b) - (a < b);
+}
+
+/* The value that a part of all are below: 0.5 for the median. Sorts them. */
+static double quantile(double *values, int count, double part)
+{
+    qsort(values, (size_t)count, sizeof *values, ascending);
+    return values[(int)((count - 1) * part + 0.5)];
+}
+
+static void report(const char *name, double measured, double base, double ratio)
+{
+    printf("%s %.2f %.2f %.3f\n", name, measured, base, ratio);
+    fflush(stdout);
+}
+
+/* --- One thread ------------------------------------------------------------------------------------------------- */
+
+/* What is done `times` times over; `subject` is what it is done with. */
+typedef void batch(const void *subject, int times);
+
+struct work {
+    batch *batch;
+    const void *subject;
+    int times;
+};
+
+/* The time of one of a batch, in nanoseconds. */
+static double one(struct work work)
+{
+    double start = now(CLOCK_THREAD_CPUTIME_ID);
+    work.batch(work.subject, work.times);
+    return (now(CLOCK_THREAD_CPUTIME_ID) - start) / work.times;
+}
+
+/* The medians of both, and that of the ratios of neighbours. */
+static void compare(const char *name, struct work ours, struct work base)
+{
+    static double measured[ROUNDS], bases[ROUNDS], ratios[ROUNDS];
+    int round;
+    one(ours);
+    one(base);
+    for (round = 0; round < ROUNDS; round++) {
+        measured[round] = one(ours);
+        bases[round] = one(base);
+        ratios[round] = measured[round] / bases[round];
+    }
+    report(name, quantile(measured, ROUNDS, 0.5), quantile(bases, ROUNDS, 0.5), quantile(ratios, ROUNDS, 0.5));
+}
+
+static void alone(const char *name, struct work work)
+{
+    static double measured[ROUNDS];
+    int round;
+    one(work);
+    for (round = 0; round < ROUNDS; round++) measured[round] = one(work);
+    report(name, quantile(measured, ROUNDS, 0.5), 0, 0);
+}
+
+struct call {
+    armoriq_session *session;
+    const char *args;
+};
+
+static void checks(const void *subject, int times)
+{
+    const struct call *call = subject;
+    while (times--) check(call->session, call->args);
+}
+
+static void floors(const void *args, int times)
+{
+    while (times--) {
+        char *answer = floor_check("pay_vendor", args);
+        if (!answer) fail("the floor refused", NULL);
+        free(answer);
+    }
+}
+
+static void cedars(const void *cedar, int times)
+{
+    static const char request[] =
+        "{\"principal\":{\"type\":\"User\",\"id\":\"alice@example.com\"},"
+        "\"action\":{\"type\":\"Action\",\"id\":\"pay_vendor\"},\"resource\":{\"type\":\"Server\",\"id\":\"pay-mcp\"},"
+        "\"context\":{\"amount\":1250,\"currency\":\"EUR\",\"to\":\"vendor-4711@example.com\","
+        "\"note\":\"invoice 2026-1187 the 3rd\"}}";
+    while (times--) {
+        if (cedar_check((void *)cedar, request) != 1) fail("Cedar refused", NULL);
+    }
+}
+
+static void sessions(const void *client, int times)
+{
+    while (times--) start_and_free((armoriq_client *)client);
+}
+
+static void calls(const void *subject, int times)
+{
+    (void)subject;
+    while (times--) (void)armoriq_abi_version();
+}
+
+static void no_ops(const void *subject, int times)
+{
+    (void)subject;
+    while (times--) (void)floor_noop(times);
+}
+
+/* --- Two threads ------------------------------------------------------------------------------------------------ */
+
+enum { CHECKS_OF_A_THREAD = 2000, THREAD_ROUNDS = 201 };
+
+static void *thread_of_checks(void *call)
+{
+    checks(call, CHECKS_OF_A_THREAD);
+    return NULL;
+}
+
+/* How long one thread of checks takes, or two at once. */
+static double threads(const struct call *first, const struct call *second)
+{
+    pthread_t thread;
+    double start = now(CLOCK_MONOTONIC);
+    if (second && pthread_create(&thread, NULL, thread_of_checks, (void *)second) != 0) fail("no thread", NULL);
+    thread_of_checks((void *)first);
+    if (second) pthread_join(thread, NULL);
+    return now(CLOCK_MONOTONIC) - start;
+}
+
+/*
+ * What two threads do in a time against what one does. Other programs may keep two from ever running at once, so the
+ * fastest tenth counts and not the median.
+ */
+static void throughput(const char *name, const struct call *first, const struct call *second)
+{
+    static double single[THREAD_ROUNDS], pair[THREAD_ROUNDS];
+    double one_alone, two;
+    int round;
+    for (round = 0; round < THREAD_ROUNDS; round++) {
+        single[round] = threads(first, NULL);
+        pair[round] = threads(first, second);
+    }
+    one_alone = CHECKS_OF_A_THREAD * 1e9 / quantile(single, THREAD_ROUNDS, 0.1);
+    two = 2 * CHECKS_OF_A_THREAD * 1e9 / quantile(pair, THREAD_ROUNDS, 0.1);
+    report(name, two, one_alone, two / one_alone);
+}
+
+/* --- All of it -------------------------------------------------------------------------------------------------- */
+
+/* With count_malloc.c before the allocator: how often a check allocates. */
+static void allocations(const struct call *call)
+{
+    unsigned long (*count)(void), before;
+    /* As POSIX has it: the standard knows no cast from data to functions. */
+    *(void **)&count = dlsym(RTLD_DEFAULT, "count_malloc");
+    if (!count) fail("count_malloc is not preloaded", NULL);
+    checks(call, 100);
+    before = count();
+    checks(call, 1000);
+    report("allocations", (double)(count() - before) / 1000, 0, 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const int sizes[] = {1, 10, 100, 1000};
+    armoriq_client *clients[4];
+    struct call small[4], large, other;
+    void *cedar;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        clients[i] = client_of(sizes[i]);
+        small[i] = (struct call){session_of(clients[i]), ARGS_100};
+    }
+    large = (struct call){small[1].session, args_4k()};
+    other = (struct call){session_of(clients[1]), ARGS_100};
+
+    if (argc > 1 && strcmp(argv[1], "allocations") == 0) {
+        allocations(&small[1]);
+        return 0;
+    }
+    cedar = cedar_new(100);
+    compare("call", (struct work){calls, NULL, 100000}, (struct work){no_ops, NULL, 100000});
+    compare("check", (struct work){checks, &small[1], 1000}, (struct work){floors, ARGS_100, 1000});
+    compare("check_4k", (struct work){checks, &large, 200}, (struct work){floors, args_4k(), 200});
+    compare("statements", (struct work){checks, &small[3], 1000}, (struct work){checks, &small[0], 1000});
+    compare("cedar", (struct work){cedars, cedar, 20}, (struct work){checks, &small[2], 1000});
+    alone("session", (struct work){sessions, clients[1], 1000});
+    throughput("threads", &small[1], &other);
+    throughput("threads_one_session", &small[1], &small[1]);
+    cedar_free(cedar);
+    return 0;
+}
