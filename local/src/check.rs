@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use armoriq::policy::lint::{Problem, Severity, check};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::cli::Check;
 use crate::clock::Instant;
@@ -35,7 +35,7 @@ fn report(policies: &[Policy], now: Instant) -> (String, usize) {
         let problems = check(documents, policy.tools.as_deref(), now.millis());
         for problem in &problems {
             counts[problem.severity as usize] += 1;
-            write_problem(&mut text, problem, &Value::Object(documents.clone()), policy.tools.as_deref());
+            write_problem(&mut text, problem, documents, policy.tools.as_deref());
         }
         if problems.is_empty() {
             text.push_str("  no problems\n");
@@ -56,7 +56,7 @@ fn report(policies: &[Policy], now: Instant) -> (String, usize) {
     (text, errors)
 }
 
-fn write_problem(text: &mut String, problem: &Problem, documents: &Value, tools: Option<&[Value]>) {
+fn write_problem(text: &mut String, problem: &Problem, documents: &Map<String, Value>, tools: Option<&[Value]>) {
     let place = problem.place.to_string();
     let place = match about(&place, documents, tools) {
         Some(about) => format!("{place} ({about})"),
@@ -70,7 +70,7 @@ fn write_problem(text: &mut String, problem: &Problem, documents: &Value, tools:
 }
 
 /// What the statement or the tool at a place is about: whoever wrote lists of rules never saw its number.
-fn about(place: &str, documents: &Value, tools: Option<&[Value]>) -> Option<String> {
+fn about(place: &str, documents: &Map<String, Value>, tools: Option<&[Value]>) -> Option<String> {
     let index = |rest: &str| rest.split_once(']').and_then(|(index, _)| index.parse::<usize>().ok());
     if let Some(rest) = place.strip_prefix("tools[") {
         return tools?.get(index(rest)?)?.get("name")?.as_str().map(str::to_owned);

@@ -7,21 +7,32 @@ const LONGEST: usize = 100;
 
 /// The name most like the given one, `None` where none is alike. Of several equally alike, the first.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = fold(name);
-    // A third of the letters may differ, but never all of them.
-    let allowed = folded.len() / 3;
-    let allowed = if folded.len() <= 1 { 0 } else { allowed.max(1) };
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in known {
-        let limit = best.map_or(allowed, |(distance, _)| distance.saturating_sub(1));
-        if best.is_some_and(|(distance, _)| distance == 0) {
-            break;
-        }
-        if let Some(distance) = distance_within(&folded, &fold(candidate), limit) {
-            best = Some((distance, candidate));
-        }
+    Names::new(known).nearest(name)
+}
+
+/// Names of which one may have been meant.
+pub(super) struct Names<'a>(Vec<(Vec<char>, &'a str)>);
+
+impl<'a> Names<'a> {
+    pub(super) fn new(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(names.into_iter().map(|name| (fold(name), name)).collect())
     }
-    best.map(|(_, candidate)| candidate)
+
+    pub(super) fn nearest(&self, name: &str) -> Option<&'a str> {
+        let folded = fold(name);
+        // A third of the letters may differ, but never all of them.
+        let allowed = if folded.len() <= 1 { 0 } else { (folded.len() / 3).max(1) };
+        let mut best: Option<(usize, &str)> = None;
+        for (known, name) in &self.0 {
+            let limit = match best {
+                Some((0, _)) => break,
+                Some((distance, _)) => distance.saturating_sub(1),
+                None => allowed,
+            };
+            best = distance_within(&folded, known, limit).map(|distance| (distance, *name)).or(best);
+        }
+        best.map(|(_, name)| name)
+    }
 }
 
 /// The letters and digits of a name in lower case: `fetchSales` and `fetch_sales` are the same.
@@ -33,8 +44,8 @@ fn fold(name: &str) -> Vec<char> {
 /// How many letters have to be added, left out, changed, or swapped with their neighbour to get from one to the other;
 /// `None` where it is more than the limit.
 fn distance_within(a: &[char], b: &[char], limit: usize) -> Option<usize> {
-    if a.len().abs_diff(b.len()) > limit {
-        return None;
+    if limit == 0 || a.len().abs_diff(b.len()) > limit {
+        return (a == b).then_some(0);
     }
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();
@@ -54,6 +65,11 @@ fn distance_within(a: &[char], b: &[char], limit: usize) -> Option<usize> {
                 least = min(least, cell(&before, column).saturating_add(1));
             }
             current.push(least);
+        }
+        // No later row has a smaller number than the smallest of two rows.
+        let least = current.iter().chain(&above).min();
+        if least.is_some_and(|least| *least > limit) {
+            return None;
         }
         before = std::mem::replace(&mut above, current);
     }

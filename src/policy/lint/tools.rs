@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::names::nearest;
+use super::names::Names;
 use super::problem::{Place, Problem, Severity, quoted};
 use super::siblings::meaning;
 use super::view::{DocumentView, StatementView};
@@ -118,6 +118,7 @@ impl<'a> Fitting<'a, '_> {
 
 fn unmatched(keys: &[Key<'_>], tools: &[Tool], problems: &mut Vec<Problem>) {
     let mut reported = HashSet::new();
+    let names = Names::new(tools.iter().map(Tool::action));
     for key in keys.iter().filter(|key| key.tools.is_empty()) {
         if !reported.insert((key.document, key.text)) {
             continue;
@@ -127,8 +128,7 @@ fn unmatched(keys: &[Key<'_>], tools: &[Tool], problems: &mut Vec<Problem>) {
             false => format!("there is no tool {}", quoted(key.text)),
         };
         let place = key.first.place.key("match").key("tool");
-        let meant = nearest(key.text, tools.iter().map(Tool::action));
-        problems.push(Problem::warning(place, "no-such-tool", message).suggest(meant));
+        problems.push(Problem::warning(place, "no-such-tool", message).suggest(names.nearest(key.text)));
     }
 }
 

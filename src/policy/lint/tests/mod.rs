@@ -637,7 +637,16 @@ fn what_is_said_never_to_apply_never_applies() {
         let statements: Vec<Value> = (0..3)
             .map(|order| {
                 let conditions: Vec<Value> = (0..random.below(4)).map(|_| random.condition()).collect();
-                statement(json!({"id": format!("s{order}"), "conditions": conditions, "match": {"tool": "pay", "order": order}}))
+                let about = random.of(&[
+                    json!({"tool": "pay", "order": order}),
+                    json!({"tool": "pay", "order": -order}),
+                    json!({"tool": "pay", "order": order, "capability": "x"}),
+                    json!({"capability": "x"}),
+                ]);
+                let effect = random.of(&["allow", "hold", "block"]);
+                statement(
+                    json!({"id": format!("s{order}"), "conditions": conditions, "match": about, "effect": effect}),
+                )
             })
             .collect();
         let documents = json!({"agent": document(json!(statements))});
@@ -659,7 +668,8 @@ fn what_is_said_never_to_apply_never_applies() {
                 0 => json!({}),
                 _ => json!({ "a": random.value() }),
             };
-            let call = json!({"tool": "pay", "arguments": arguments, "timestamp": "2026-07-01T00:00:00Z"});
+            let capabilities = random.of(&[json!([]), json!(["x"])]);
+            let call = json!({"tool": "pay", "arguments": arguments, "timestamp": "2026-07-01T00:00:00Z", "capabilities": capabilities});
             let Ok(evaluation) = evaluate(&Call::from_json(&call).unwrap(), &bound) else { continue };
             if let Some(rule) = evaluation.provenance.rule {
                 let id = rule.statement_id;
