@@ -169,6 +169,21 @@ impl Policy {
         tools().filter(move |tool| server.is_none() || tool.server.as_deref() == server)
     }
 
+    /// The servers that a tool of this name may turn out to be on, once a plan says so, and none for one that no plan
+    /// names; only the server itself where it is known.
+    pub(super) fn possible_servers<'a>(&'a self, name: &str, server: Option<&'a str>) -> Vec<Option<&'a str>> {
+        let mut servers = vec![server];
+        if server.is_none() {
+            for tool in self.candidates(name, None) {
+                let server = tool.server.as_deref();
+                if !servers.contains(&server) {
+                    servers.push(server);
+                }
+            }
+        }
+        servers
+    }
+
     /// The membership of a person: `None` where the bundle does not list the email, in lower case.
     pub(super) fn membership(&self, email: &str) -> Option<Result<Option<&str>, EvaluationError>> {
         let membership = self.members.get(&*lower_case(email.trim()))?;

@@ -80,6 +80,14 @@ impl Condition {
         Ok(Self { field: Field::new(field), test: Test::new(operator, condition.get("value")), bound_schema })
     }
 
+    /// The path within the arguments, `None` for a condition on something else.
+    pub(super) fn argument(&self) -> Option<&[Segment]> {
+        match &self.field {
+            Field::Arguments(path) => Some(path),
+            Field::Derived(..) => None,
+        }
+    }
+
     /// What is tested about the field.
     pub(super) fn test(&self) -> &Test {
         &self.test

@@ -63,6 +63,27 @@ impl Glob {
         self.middle.is_empty().then_some(&*self.prefix)
     }
 
+    /// A text that the pattern matches.
+    pub(super) fn example(&self) -> String {
+        let middle = self.middle.iter().filter_map(|token| match token {
+            Token::Unit(unit) => Some(*unit),
+            Token::AnyUnit => Some(u16::from(b'a')),
+            Token::Run | Token::DeepRun => None,
+        });
+        let middle = String::from_utf16_lossy(&middle.collect::<Vec<_>>());
+        [&*self.prefix, &middle, &*self.suffix].concat()
+    }
+
+    /// Whether matching spends nothing, however long the text is.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.middle.as_slice(), [] | [Token::Run] | [Token::DeepRun])
+    }
+
+    /// The most that matching the text can spend.
+    pub(super) fn cost(&self, text: &str) -> usize {
+        if self.is_free() { 0 } else { self.middle.len().saturating_mul(text.len()) }
+    }
+
     pub(crate) fn matches(&self, text: &str, budget: &Budget) -> Result<bool, EvaluationError> {
         let rest = text.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix(&*self.suffix));
         let Some(rest) = rest else { return Ok(false) };

@@ -152,7 +152,8 @@ where
     }
 }
 
-fn member<'a>(policy: &'a Policy, email: &'a str) -> Result<Member<'a>, EvaluationError> {
+/// The person as the policy knows them.
+pub(super) fn member<'a>(policy: &'a Policy, email: &'a str) -> Result<Member<'a>, EvaluationError> {
     let membership_id = policy.membership(email).transpose()?;
     Ok(Member { membership_id, email: Some(email), ..Member::default() })
 }

@@ -138,10 +138,10 @@ pub struct Words {
 }
 
 impl Words {
-    pub fn new(random: &mut Random) -> Self {
-        let tools: Vec<_> = (0..3).map(|_| random.pick(TOOLS)).collect();
+    pub fn new(random: &mut Random, tools: usize, patterns: usize) -> Self {
+        let tools: Vec<_> = (0..tools).map(|_| random.pick(TOOLS)).collect();
         let mut keys = tools.clone();
-        keys.extend((0..4).map(|_| random.pick(PATTERNS)));
+        keys.extend((0..patterns).map(|_| random.pick(PATTERNS)));
         keys.push(random.pick(&["*", "**"]));
         Self { tools, keys }
     }

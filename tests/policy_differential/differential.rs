@@ -129,7 +129,7 @@ fn whole_evaluations() {
     let mut met = Met::default();
     for block in 0..BLOCKS {
         let mut random = Random::of_case(seed, block);
-        let words = Words::new(&mut random);
+        let words = Words::new(&mut random, 3, 4);
         let calls: Vec<Value> = (0..CALLS).map(|_| cases::call(&mut random, &words)).collect();
         let read_calls: Vec<Call<'_>> = calls.iter().map(|call| Call::from_json(call).unwrap()).collect();
         for _ in 0..POLICIES {
@@ -159,7 +159,7 @@ fn malformed_input() {
     let seed = seed("malformed_input");
     for case in 0..CASES {
         let mut random = Random::of_case(seed, case);
-        let words = Words::new(&mut random);
+        let words = Words::new(&mut random, 3, 4);
         let mut documents = cases::documents(&mut random, &words, SHAPE);
         let mut call = cases::call(&mut random, &words);
         for _ in 0..=random.below(2) {

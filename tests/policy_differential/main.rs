@@ -10,6 +10,7 @@
 
 mod cases;
 mod differential;
+mod outlook;
 mod plain;
 mod random;
 mod vectors;

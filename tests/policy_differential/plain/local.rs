@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Refusal, evaluate, rank, text};
+use super::{Refusal, rank, text, verdict};
 
 /// The verdict on a call of the agent's, `None` where its policy gives no answer.
 ///
@@ -19,30 +19,40 @@ pub fn decide(agent: &Value, call: &Value, timestamp: &str) -> Option<&'static s
 }
 
 fn strictest(agent: &Value, policy: &Value, call: &Value, timestamp: &str) -> Result<usize, Refusal> {
-    let tool = text(call, "tool").unwrap();
     let bound = json!({"agent": policy["document"]});
-    let mut evaluated = json!({"tool": tool, "arguments": call["arguments"], "timestamp": timestamp});
+    let mut calls = calls(agent, call, timestamp);
+    super::form::check(&calls[0], &bound)?;
+    strictest_of(&mut calls, &bound, &call["arguments"])
+}
+
+/// The calls that are evaluated for one call, without its arguments: one for each tool that its name may mean.
+pub fn calls(agent: &Value, call: &Value, timestamp: &str) -> Vec<Value> {
+    let tool = text(call, "tool").unwrap();
+    let mut evaluated = json!({"tool": tool, "timestamp": timestamp, "schemaHash": null, "capabilities": []});
     if let Some(email) = text(call, "user_email").filter(|email| !email.is_empty()) {
         evaluated["member"] = member(agent, email);
     }
-    let mut strictest = None;
-    for candidate in candidates(agent, tool, text(call, "mcp_server")) {
-        evaluated["schemaHash"] = candidate.get("schemaHash").cloned().unwrap_or(Value::Null);
-        evaluated["capabilities"] = candidate.get("capabilities").cloned().unwrap_or_else(|| json!([]));
-        strictest = strictest.max(Some(rank_of(&evaluated, &bound)?));
-    }
-    match strictest {
-        Some(strictest) => Ok(strictest),
-        None => {
-            evaluated["schemaHash"] = Value::Null;
-            evaluated["capabilities"] = json!([]);
-            rank_of(&evaluated, &bound)
+    let of_candidate = |candidate: &Value| {
+        let mut evaluated = evaluated.clone();
+        for member in ["schemaHash", "capabilities"] {
+            if let Some(value) = candidate.get(member).filter(|value| !value.is_null()) {
+                evaluated[member] = value.clone();
+            }
         }
-    }
+        evaluated
+    };
+    let candidates = candidates(agent, tool, text(call, "mcp_server"));
+    if candidates.is_empty() { vec![evaluated] } else { candidates.into_iter().map(of_candidate).collect() }
 }
 
-fn rank_of(call: &Value, bound: &Value) -> Result<usize, Refusal> {
-    evaluate(call, bound).map(|evaluation| rank(evaluation["verdict"].as_str().unwrap()))
+/// The rank of the strictest verdict on the calls with these arguments.
+pub fn strictest_of(calls: &mut [Value], bound: &Value, arguments: &Value) -> Result<usize, Refusal> {
+    let mut strictest = 0;
+    for call in calls {
+        call["arguments"] = arguments.clone();
+        strictest = strictest.max(rank(verdict(call, bound)?));
+    }
+    Ok(strictest)
 }
 
 /// The bundle's tools that the name may mean: those of the server where it has any, else all of that name.

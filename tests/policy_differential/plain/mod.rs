@@ -31,6 +31,16 @@ pub fn evaluate(call: &Value, bound: &Value) -> Result<Value, Refusal> {
 
 /// The same for what is known to be of the language's form.
 pub fn evaluate_well_formed(call: &Value, bound: &Value) -> Result<Value, Refusal> {
+    decide(call, bound).map(|(decision, floor_verdict)| result(&decision, floor_verdict))
+}
+
+/// The verdict alone.
+pub fn verdict<'a>(call: &Value, bound: &'a Value) -> Result<&'a str, Refusal> {
+    decide(call, bound).map(|(decision, _)| decision.verdict())
+}
+
+/// What decides, and what the floor says.
+fn decide<'a>(call: &Value, bound: &'a Value) -> Result<(Decision<'a>, Option<&'a str>), Refusal> {
     let document = |kind: &str| bound.get(kind).filter(|document| !document.is_null());
     let (floor, agent, group) = (document("floor"), document("agent"), document("group"));
 
@@ -38,22 +48,19 @@ pub fn evaluate_well_formed(call: &Value, bound: &Value) -> Result<Value, Refusa
         Some(floor) => layers::floor(call, floor)?,
         None => None,
     };
-    if let Some(floor) = &floor
-        && floor.verdict() == "block"
+    let floor_verdict = floor.as_ref().map(Decision::verdict);
+    if floor_verdict == Some("block")
+        && let Some(floor) = floor
     {
-        return Ok(result(floor, None));
+        return Ok((floor, None));
     }
     let candidate = match layers::candidate(call, [agent, group])? {
         Some(decision) => decision,
-        None => {
-            let nearest = agent.or(group).or(document("floor")).ok_or(Refusal::NoDocument)?;
-            Decision::of_default(nearest)
-        }
+        None => Decision::of_default(agent.or(group).or(document("floor")).ok_or(Refusal::NoDocument)?),
     };
-    let floor_verdict = floor.as_ref().map(Decision::verdict);
-    match &floor {
-        Some(floor) if rank(floor.verdict()) > rank(candidate.verdict()) => Ok(result(floor, floor_verdict)),
-        _ => Ok(result(&candidate, floor_verdict)),
+    match floor {
+        Some(floor) if rank(floor.verdict()) > rank(candidate.verdict()) => Ok((floor, floor_verdict)),
+        _ => Ok((candidate, floor_verdict)),
     }
 }
 
