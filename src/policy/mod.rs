@@ -16,11 +16,8 @@ mod explain;
 mod glob;
 pub mod lint;
 pub mod local;
-<<<<<<< HEAD
 mod observer;
-=======
 mod outlook;
->>>>>>> tools
 mod regex;
 mod scope;
 mod time;
@@ -36,9 +33,6 @@ pub use call::{Arguments, Call, Member, Node, Segment, Timestamp};
 pub use document::Document;
 pub use error::EvaluationError;
 pub use evaluate::{Bound, Evaluation, Obligation, Provenance, Rule, evaluate, evaluate_json};
-<<<<<<< HEAD
 pub use explain::explain_json;
-=======
 pub use outlook::{Outlook, Outlooks};
->>>>>>> tools
 pub use verdict::{Layer, Verdict};

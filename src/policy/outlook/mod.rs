@@ -192,7 +192,7 @@ impl<'a> Ground<'a> {
             return Err(error.clone());
         }
         let persons_own = person.and_then(|person| document.members().of(&person, document, Some(now)));
-        let scopes = persons_own.into_iter().chain([document.own()]);
+        let scopes = persons_own.into_iter().map(|(scope, _)| scope).chain([document.own()]);
         Ok(Self::Rules { policy, layers: scopes.map(|scope| Layer { document, scope, now }).collect() })
     }
 }
