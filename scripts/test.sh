@@ -95,6 +95,8 @@ step_counts() {
     outside tests/counts/run.sh
 }
 
+step_tsan() { scripts/tsan.sh; }
+
 step_install() { tests/install/run.sh; }
 
 step_demo() { scripts/demo.sh; }
@@ -128,7 +130,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts install demo python)
+steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan install demo python)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 

@@ -246,6 +246,71 @@ fn position(index: usize) -> (usize, usize) {
 mod tests {
     use super::*;
 
+    fn client() -> Client {
+        let options = crate::json::parse_object(r#"{"api_key": "ak_test_x"}"#).unwrap();
+        Client::new(crate::config::ClientOptions::from_json(&options).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn handles_are_found_until_they_are_freed_and_never_come_back() {
+        let client = client();
+        let handles: Vec<Vec<usize>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut seen = Vec::new();
+                        for _ in 0..500 {
+                            let handle = insert(client.clone()).unwrap();
+                            assert!(find::<Client>(handle).unwrap().object::<Client>().is_ok());
+                            assert!(find::<Client>(handle).unwrap().object::<Session>().is_err());
+                            assert!(!remove::<Session>(handle.cast()) && remove::<Client>(handle));
+                            assert!(find::<Client>(handle).is_err() && !remove::<Client>(handle));
+                            seen.push(handle.addr());
+                        }
+                        seen
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let all: std::collections::HashSet<usize> = handles.iter().flatten().copied().collect();
+        assert_eq!(all.len(), 2000);
+    }
+
+    #[test]
+    fn one_of_many_threads_frees_a_handle() {
+        let handle = insert(client()).unwrap().addr();
+        let freed = std::thread::scope(|scope| {
+            let free = || remove::<Client>(std::ptr::without_provenance_mut(handle));
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(free)).collect();
+            threads.into_iter().filter_map(|thread| thread.join().ok()).filter(|freed| *freed).count()
+        });
+        assert_eq!(freed, 1);
+    }
+
+    #[test]
+    fn what_was_looked_up_outlives_its_handle() {
+        let handle = insert(client()).unwrap();
+        let lookup = find::<Client>(handle).unwrap();
+        assert!(remove::<Client>(handle));
+        assert_eq!(lookup.object::<Client>().unwrap().info()["max_retries"], 3);
+    }
+
+    #[test]
+    fn a_poisoned_handle_stays_spoiled() {
+        let handle = insert(client()).unwrap();
+        find::<Client>(handle).unwrap().poison();
+        assert!(matches!(find::<Client>(handle), Err(Error::Internal(_))));
+        assert!(remove::<Client>(handle));
+    }
+
+    #[test]
+    fn forged_handles_find_nothing() {
+        for address in [1, 2, 3, usize::MAX, usize::MAX - 1, 0x7fff_dead_beef] {
+            assert!(find::<Client>(std::ptr::without_provenance_mut(address)).is_err(), "{address:x}");
+        }
+    }
+
     #[test]
     fn chunks_follow_each_other_without_a_gap() {
         assert_eq!(position(0), (0, 0));
