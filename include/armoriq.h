@@ -406,7 +406,7 @@ void armoriq_user_scope_free(armoriq_user_scope *user);
  * options: a JSON object, or NULL. All members are optional; unknown ones are refused.
  *
  *     member                 type, default
- *     mode                   "local" (decide in this process), "sdk" (ask the backend), "proxy" (ask the proxy); "local"
+ *     mode                   "local" (decide in this process, by the policy of the client's agent_id), "sdk" (ask the backend), "proxy" (ask the proxy); "local"
  *     default_mcp_name       text: the server of tool names that name none
  *     validity_seconds       3600: how long the intent token is to be valid
  *     session_id             a UUID; a random one

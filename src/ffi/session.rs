@@ -30,7 +30,7 @@ handle!(Session, armoriq_session);
 ///
 /// | member | type, default |
 /// | --- | --- |
-/// | mode | "local" (decide in this process), "sdk" (ask the backend), "proxy" (ask the proxy); "local" |
+/// | mode | "local" (decide in this process, by the policy of the client's agent_id), "sdk" (ask the backend), "proxy" (ask the proxy); "local" |
 /// | default_mcp_name | text: the server of tool names that name none |
 /// | validity_seconds | 3600: how long the intent token is to be valid |
 /// | session_id | a UUID; a random one |
