@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::json::ObjectWriter;
+use crate::json;
 pub use crate::policy::Verdict;
 
 /// Whose fault a refusal is, so that an outage never looks like a strict policy.
@@ -118,39 +118,51 @@ impl<'a> Decision<'a> {
         Self { verdict: Verdict::Block, cause: Some(cause), ..Self::allow(Some(reason.into())) }
     }
 
-    pub fn is_allowed(&self) -> bool {
-        self.verdict == Verdict::Allow
-    }
-
     /// The decision as JSON. `tool` is the name that the caller asked about; `for_model` speaks of it.
     pub fn to_json(&self, tool: &str) -> String {
-        let mut object = ObjectWriter::with_capacity(512);
-        object
-            .raw("allowed", if self.is_allowed() { "true" } else { "false" })
-            .text("action", Some(self.verdict.as_str()))
-            .text("reason", self.reason.as_deref())
-            .text("delegation_id", self.delegation_id.as_deref())
-            .text("matched_policy", self.policy.name.as_deref())
-            .text("policy_id", self.policy.id.as_deref())
-            .text("policy_version", self.policy.version.as_deref())
-            .text("rule_id", self.policy.rule_id.as_deref());
-        match self.obligations.as_slice() {
-            [] => object.raw("obligations", "[]"),
-            obligations => object.value("obligations", obligations),
-        };
-        object.text("cause", self.cause.map(Cause::as_str));
+        let mut json = String::with_capacity(512);
+        json.push_str(match self.verdict {
+            Verdict::Allow => r#"{"allowed":true,"action":"allow""#,
+            Verdict::Hold => r#"{"allowed":false,"action":"hold""#,
+            Verdict::Block => r#"{"allowed":false,"action":"block""#,
+        });
+        let texts = [
+            (r#","reason":"#, self.reason.as_deref()),
+            (r#","delegation_id":"#, self.delegation_id.as_deref()),
+            (r#","matched_policy":"#, self.policy.name.as_deref()),
+            (r#","policy_id":"#, self.policy.id.as_deref()),
+            (r#","policy_version":"#, self.policy.version.as_deref()),
+            (r#","rule_id":"#, self.policy.rule_id.as_deref()),
+        ];
+        for (key, text) in texts {
+            json.push_str(key);
+            match text {
+                Some(text) => json::push_text(&mut json, &[text]),
+                None => json.push_str("null"),
+            }
+        }
+        json.push_str(r#","obligations":["#);
+        for (index, obligation) in self.obligations.iter().enumerate() {
+            json.push_str(if index > 0 { "," } else { "" });
+            json.push_str(&obligation.to_string());
+        }
         match self.cause {
-            Some(cause) => object.texts("for_model", &["The call to ", tool, " ", cause.advice()]),
-            None => object.raw("for_model", "null"),
-        };
-        object.finish()
+            None => json.push_str(r#"],"cause":null,"for_model":null}"#),
+            Some(cause) => {
+                json.push_str(r#"],"cause":"#);
+                json::push_text(&mut json, &[cause.as_str()]);
+                json.push_str(r#","for_model":"#);
+                json::push_text(&mut json, &["The call to ", tool, " ", cause.advice()]);
+                json.push('}');
+            }
+        }
+        json
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json;
 
     #[test]
     fn every_field_is_there_even_when_empty() {

@@ -12,7 +12,7 @@ mod scanner;
 mod tape;
 
 pub use canonical::{canonical, sha256_hex};
-pub use object::ObjectWriter;
+pub use object::{ObjectWriter, push_text};
 pub use reader::{parse, parse_bytes, parse_object};
 pub use serde_json::{Map, Number, Value, json};
 pub use tape::{Kind, Node, Tape};

@@ -41,6 +41,10 @@ impl<'a> Scanner<'a> {
         self.text.get(start..end).unwrap_or_default()
     }
 
+    pub fn bytes(&self, start: usize, end: usize) -> &'a [u8] {
+        self.text.as_bytes().get(start..end).unwrap_or_default()
+    }
+
     #[inline]
     pub fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
@@ -60,23 +64,30 @@ impl<'a> Scanner<'a> {
         found
     }
 
+    #[inline]
     pub fn expect(&mut self, byte: u8, message: &str) -> Result<(), ParseError> {
         if self.take(byte) { Ok(()) } else { Err(self.error(message)) }
     }
 
     /// A string that starts here.
     pub fn string(&mut self, what: &str) -> Result<Quoted<'a>, ParseError> {
+        let start = self.at + 1;
+        let escaped = self.skip_string(what)?;
+        Ok(Quoted { raw: self.slice(start, self.at - 1), escaped })
+    }
+
+    /// Reads over a string that starts here, and says whether there are escapes in it.
+    #[inline]
+    pub fn skip_string(&mut self, what: &str) -> Result<bool, ParseError> {
         self.expect(b'"', what)?;
-        let start = self.at;
         let mut escaped = false;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
             self.at += plain_length(rest);
             match self.peek() {
                 Some(b'"') => {
-                    let raw = self.since(start);
                     self.at += 1;
-                    return Ok(Quoted { raw, escaped });
+                    return Ok(escaped);
                 }
                 Some(b'\\') => {
                     self.escape()?;
@@ -160,6 +171,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// An error at this place.
+    #[cold]
     pub fn error(&self, message: &str) -> ParseError {
         ParseError::at(self.text, self.at, message.to_owned())
     }
@@ -182,6 +194,15 @@ pub(super) fn plain_length(bytes: &[u8]) -> usize {
         }
     }
     words.len() * 8 + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+}
+
+/// Whether a string can hold all of the text as it is.
+#[inline]
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk() else { return !bytes.iter().any(|&byte| is_special(byte)) };
+    let (words, _) = bytes.as_chunks();
+    let special = |word: &[u8; 8]| special_bytes(u64::from_le_bytes(*word));
+    words.iter().fold(special(last), |found, word| found | special(word)) == 0
 }
 
 /// The highest bit of each byte that is special, of eight at a time. A byte after one that is special may be marked

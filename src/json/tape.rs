@@ -112,21 +112,19 @@ impl<'t> Node<'t> {
         if self.entry.kind != Kind::Object {
             return None;
         }
-        self.children().step_by(2).find(|name| name.is(key)).and_then(|name| self.tape.node(name.at + 1))
+        let (mut at, end) = (self.at + 1, self.entry.next as usize);
+        while at < end {
+            if self.tape.node(at)?.is(key) {
+                return self.tape.node(at + 1);
+            }
+            at = self.tape.entries.get(at + 1)?.next as usize;
+        }
+        None
     }
 
     /// The items of a list.
     pub fn items(self) -> impl Iterator<Item = Node<'t>> {
         let end = if self.entry.kind == Kind::Array { self.entry.next } else { 0 };
-        self.children_to(end)
-    }
-
-    /// Keys and values, one after the other.
-    fn children(self) -> impl Iterator<Item = Node<'t>> {
-        self.children_to(self.entry.next)
-    }
-
-    fn children_to(self, end: u32) -> impl Iterator<Item = Node<'t>> {
         let mut at = self.at + 1;
         std::iter::from_fn(move || {
             let child = if at < end as usize { self.tape.node(at)? } else { return None };
@@ -135,8 +133,15 @@ impl<'t> Node<'t> {
         })
     }
 
+    /// Whether a string, or a key, says this.
+    #[inline]
     fn is(self, text: &str) -> bool {
-        if self.entry.escaped { self.string() == text } else { self.raw() == text }
+        let place = self.entry.start as usize..self.entry.end as usize;
+        if self.entry.escaped {
+            self.string() == text
+        } else {
+            place.len() == text.len() && self.tape.text.as_bytes().get(place) == Some(text.as_bytes())
+        }
     }
 }
 
@@ -179,9 +184,13 @@ impl Writer<'_> {
         self.scanner.skip_space();
         if !self.scanner.take(b'}') {
             let mut members = 0;
+            let mut keys = Keys::default();
             loop {
                 self.scanner.skip_space();
                 self.string("expected a key")?;
+                if let Some(key) = self.entries.last() {
+                    keys.add(self.scanner.bytes(key.start as usize, key.end as usize), key.escaped);
+                }
                 members += 1;
                 self.scanner.skip_space();
                 self.scanner.expect(b':', "expected ':' after a key")?;
@@ -193,7 +202,9 @@ impl Writer<'_> {
                     break;
                 }
             }
-            self.refuse_duplicates(at, members)?;
+            if keys.may_repeat {
+                self.refuse_duplicates(at, members)?;
+            }
         }
         self.close(at);
         Ok(())
@@ -217,10 +228,11 @@ impl Writer<'_> {
         Ok(())
     }
 
+    #[inline]
     fn string(&mut self, what: &str) -> Result<(), ParseError> {
         let start = self.scanner.position() + 1;
-        let quoted = self.scanner.string(what)?;
-        self.push(Kind::String, quoted.escaped, start, start + quoted.raw.len());
+        let escaped = self.scanner.skip_string(what)?;
+        self.push(Kind::String, escaped, start, self.scanner.position() - 1);
         Ok(())
     }
 
@@ -254,9 +266,6 @@ impl Writer<'_> {
 
     /// Compares the keys of the object at `at`, which has just been read to its end.
     fn refuse_duplicates(&self, at: usize, members: usize) -> Result<(), ParseError> {
-        if members < 2 {
-            return Ok(());
-        }
         let mut seen = HashSet::new();
         let mut key_at = at + 1;
         while let Some(key) = self.entries.get(key_at) {
@@ -299,6 +308,26 @@ impl Writer<'_> {
     }
 }
 
+/// Tells of most objects, and cheaply, that no two of their keys are the same.
+#[derive(Default)]
+struct Keys {
+    /// A bit for each key so far, by its length and its ends.
+    seen: u64,
+    may_repeat: bool,
+}
+
+impl Keys {
+    #[inline]
+    fn add(&mut self, key: &[u8], escaped: bool) {
+        let end = |byte: Option<&u8>| u64::from(byte.copied().unwrap_or_default());
+        let ends = end(key.first()) << 8 | end(key.last());
+        let mixed = (ends << 32 | key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let bit = 1 << (mixed >> 58);
+        self.may_repeat |= escaped || self.seen & bit != 0;
+        self.seen |= bit;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,6 +362,9 @@ mod tests {
         let mut texts: Vec<String> = [
             r#"{"a":1,"a":2}"#,
             r#"{"a":1,"\u0061":2}"#,
+            r#"{"abc":1,"adc":2,"a":3,"":4,"aa":5}"#,
+            r#"{"abc":1,"adc":2,"abc":3}"#,
+            r#"{"":1,"":2}"#,
             r#"{"a":{"b":1,"b":1}}"#,
             r#"{"a":[{"b":1,"c":{},"b":1}]}"#,
             r#"{"a":"\ud800"}"#,

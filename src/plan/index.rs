@@ -1,6 +1,9 @@
+use std::collections::HashSet;
+
+use foldhash::quality::RandomState;
+
 use super::calls::ToolCall;
 use super::{Step, names};
-use std::collections::{HashMap, HashSet};
 
 /// What a tool name means under a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +37,11 @@ fn enumerate(names: &[&str]) -> String {
 /// Every name that a plan gives a meaning, so that a check needs one look-up and no parsing.
 #[derive(Debug, Clone)]
 pub(super) struct Index {
-    targets: HashMap<String, Target>,
+    targets: Targets,
 }
+
+/// By hashes that cost little and that nobody outside can tell: the names are a language model's.
+type Targets = std::collections::HashMap<String, Target, RandomState>;
 
 /// The steps that a name may mean, by their positions: at least one, each of them another tool.
 #[derive(Debug, Clone)]
@@ -46,7 +52,7 @@ struct Target {
 
 impl Index {
     pub fn new(calls: &[ToolCall<'_>], default_mcp_name: Option<&str>) -> Self {
-        let mut targets: HashMap<String, Target> = HashMap::new();
+        let mut targets = Targets::default();
         let mut known = HashSet::new();
         for (position, call) in calls.iter().enumerate() {
             for name in names_of(call) {
