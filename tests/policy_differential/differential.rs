@@ -131,7 +131,8 @@ fn whole_evaluations() {
         let mut random = Random::of_case(seed, block);
         let words = Words::new(&mut random, 3, 4);
         let calls: Vec<Value> = (0..CALLS).map(|_| cases::call(&mut random, &words)).collect();
-        let read_calls: Vec<Call<'_>> = calls.iter().map(|call| Call::from_json(call).unwrap()).collect();
+        let read = |call| (Call::from_json(call).unwrap(), plain::read::Call::read(call).unwrap());
+        let read_calls: Vec<_> = calls.iter().map(read).collect();
         for _ in 0..POLICIES {
             let documents = cases::documents(&mut random, &words, SHAPE);
             met.count(&compare(block, &calls[0], &documents));
@@ -139,9 +140,10 @@ fn whole_evaluations() {
             let compiled = |kind: &str| documents.get(kind).map(|document| Document::compile(document).unwrap());
             let (floor, agent, group) = (compiled("floor"), compiled("agent"), compiled("group"));
             let bound = Bound { floor: floor.as_ref(), agent: agent.as_ref(), group: group.as_ref() };
-            for (call, read) in calls.iter().zip(&read_calls).skip(1) {
+            let plain_bound = plain::read::Bound::read(&documents).unwrap();
+            for (call, (read, plain_read)) in calls.iter().zip(&read_calls).skip(1) {
                 let fast = evaluate(read, &bound).map(|it| it.to_json()).map_err(|error| kind(&error));
-                let slow = plain::evaluate_well_formed(call, &documents);
+                let slow = plain::decide(plain_read, &plain_bound).map(plain::Evaluation::to_json);
                 if fast != slow {
                     compare(block, call, &documents).ok();
                     panic!("case {block} differs only for compiled documents\ncall {call}\ndocuments {documents}");

@@ -6,6 +6,7 @@ use armoriq::policy::{Bundle, Outlook, Outlooks, Verdict};
 use serde_json::{Map, Value, json};
 
 use super::cases::{self, Shape, Words};
+use super::plain::read::{Bound, Call};
 use super::plain::{self, local};
 use super::random::{Random, seed};
 
@@ -130,9 +131,10 @@ struct Seen {
 /// A question about a tool, and the ways to call it that the answer is about.
 struct Question<'p> {
     policy: &'p Policy,
+    bound: &'p Bound<'p>,
     outlook: Outlook,
     /// For each server that the tool may be on, what is evaluated.
-    calls: Vec<Vec<Value>>,
+    calls: Vec<Vec<Call<'p>>>,
     /// How often a call was allowed, held, blocked.
     outcomes: [u64; 3],
 }
@@ -140,29 +142,20 @@ struct Question<'p> {
 const CALLS: usize = 60;
 const CALLS_FOR_A_HOLD: usize = 5_000;
 
-impl<'p> Question<'p> {
-    fn new(policy: &'p Policy, outlooks: &mut Outlooks<'_>, email: &str, tool: &str, server: Option<&str>) -> Self {
-        let calls_on = |server: Option<&str>| {
-            let call = json!({"tool": tool, "mcp_server": server, "user_email": email});
-            local::calls(&policy.agent, &call, NOW)
-        };
-        let servers = if server.is_some() { vec![server] } else { vec![None, Some("s"), Some("t")] };
-        let calls = servers.into_iter().map(calls_on).collect();
-        Self { policy, outlook: outlooks.of(tool, server), calls, outcomes: [0; 3] }
-    }
-
+impl Question<'_> {
     /// Makes one call, with an outcome that the outlook must have foreseen.
     fn call(&mut self, random: &mut Random, arguments: &Value) {
         let calls = random.below(self.calls.len());
-        let outcome = local::strictest_of(&mut self.calls[calls], &self.policy.bound, arguments);
+        let outcome = local::strictest_of(&self.calls[calls], self.bound, arguments);
         let is_foreseen = match &self.outlook {
             Outlook::Always => outcome == Ok(0),
             Outlook::Hold => outcome != Ok(0),
             Outlook::Never => outcome != Ok(0) && outcome != Ok(1),
             Outlook::Depends(_) => true,
         };
-        let Self { policy, outlook, calls, .. } = &*self;
-        assert!(is_foreseen, "{outlook:?}, but {outcome:?}\n{arguments}\n{}\nas {}", policy.agent, calls[0][0]);
+        let Self { policy, outlook, .. } = &*self;
+        let tool = self.calls[0][0].tool;
+        assert!(is_foreseen, "{tool:?}: {outlook:?}, but {outcome:?}\n{arguments}\n{}", policy.agent);
         self.outcomes[outcome.unwrap_or(2)] += 1;
     }
 
@@ -170,7 +163,7 @@ impl<'p> Question<'p> {
     fn find_a_hold(&mut self, random: &mut Random) {
         let mut left = CALLS_FOR_A_HOLD;
         while self.outcomes[1] == 0 {
-            assert!(left > 0, "no call is held\n{}\nas {}", self.policy.agent, self.calls[0][0]);
+            assert!(left > 0, "{:?}: no call is held\n{}", self.calls[0][0].tool, self.policy.agent);
             left -= 1;
             let arguments = arguments(random, &self.policy.conditions);
             self.call(random, &arguments);
@@ -192,6 +185,10 @@ impl<'p> Question<'p> {
     }
 }
 
+fn read_all(calls: &[Value]) -> Vec<Call<'_>> {
+    calls.iter().map(|call| Call::read(call).unwrap()).collect()
+}
+
 fn refute_policy(seed: u64, case: u64, seen: &mut Seen) {
     let mut random = Random::of_case(seed, case);
     let random = &mut random;
@@ -200,12 +197,26 @@ fn refute_policy(seed: u64, case: u64, seen: &mut Seen) {
     let bundle = Bundle::compile(&json!({"agents": [policy.agent]})).unwrap();
     let email = random.pick(EMAILS);
     let mut outlooks = Outlooks::new(&bundle, "a", Some(email), NOW_MS, Verdict::Allow).unwrap();
-    let mut questions: Vec<Question<'_>> = (0..4)
-        .map(|_| {
-            let server = if random.one_in(2) { None } else { Some(random.pick(SERVERS)) };
-            Question::new(&policy, &mut outlooks, email, words.tool(random), server)
-        })
+    let asked: Vec<_> = (0..4)
+        .map(|_| (words.tool(random), if random.one_in(2) { None } else { Some(random.pick(SERVERS)) }))
         .collect();
+    let calls_of = |tool: &str, server: Option<&str>| {
+        let servers = if server.is_some() { vec![server] } else { vec![None, Some("s"), Some("t")] };
+        let call = |server| json!({"tool": tool, "mcp_server": server, "user_email": email});
+        servers.into_iter().map(|server| local::calls(&policy.agent, &call(server), NOW)).collect()
+    };
+    let calls: Vec<Vec<Vec<Value>>> = asked.iter().map(|(tool, server)| calls_of(tool, *server)).collect();
+    let bound = Bound::read(&policy.bound).unwrap();
+    let mut questions = Vec::new();
+    for ((tool, server), calls) in asked.iter().zip(&calls) {
+        questions.push(Question {
+            policy: &policy,
+            bound: &bound,
+            outlook: outlooks.of(tool, *server),
+            calls: calls.iter().map(|calls| read_all(calls)).collect(),
+            outcomes: [0; 3],
+        });
+    }
     for _ in 0..CALLS {
         let arguments = arguments(random, &policy.conditions);
         for question in &mut questions {

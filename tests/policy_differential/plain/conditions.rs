@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Refusal, double, glob, regex, text, units};
+use super::read::{Call, Condition, Statement};
+use super::{Refusal, double, glob, regex, units};
 
-pub fn all_hold(call: &Value, statement: &Value) -> Result<bool, Refusal> {
-    for condition in statement.get("conditions").and_then(Value::as_array).into_iter().flatten() {
+pub fn all_hold(call: &Call<'_>, statement: &Statement<'_>) -> Result<bool, Refusal> {
+    for condition in &statement.conditions {
         if !holds(call, condition)? {
             return Ok(false);
         }
@@ -15,11 +16,10 @@ pub fn all_hold(call: &Value, statement: &Value) -> Result<bool, Refusal> {
     Ok(true)
 }
 
-fn holds(call: &Value, condition: &Value) -> Result<bool, Refusal> {
-    let actual = resolve(call, text(condition, "field").unwrap());
-    let value = condition.get("value");
-    let operator = text(condition, "op").unwrap();
-    if operator == "exists" {
+fn holds(call: &Call<'_>, condition: &Condition<'_>) -> Result<bool, Refusal> {
+    let actual = resolve(call, condition.field);
+    let value = condition.value;
+    if condition.operator == "exists" {
         let present = Value::Bool(actual.is_some());
         let wanted = value.filter(|value| !value.is_null()).unwrap_or(&Value::Bool(true));
         return Ok(present == *wanted);
@@ -35,7 +35,7 @@ fn holds(call: &Value, condition: &Value) -> Result<bool, Refusal> {
         _ => None,
     };
     let contains = |list: &[Value]| list.iter().any(|item| equal(actual, Some(item)));
-    Ok(match operator {
+    Ok(match condition.operator {
         "eq" => equal(actual, value),
         "ne" => !equal(actual, value),
         "gt" => both_numbers(|a, e| a > e),
@@ -70,11 +70,11 @@ fn equal(a: &Value, e: Option<&Value>) -> bool {
 }
 
 /// What a field leads to. The length of a list is the one thing that is not there as it is.
-fn resolve<'a>(call: &'a Value, field: &str) -> Option<Cow<'a, Value>> {
+fn resolve<'a>(call: &Call<'a>, field: &str) -> Option<Cow<'a, Value>> {
     let mut segments = field.split('.');
     let mut at = match segments.next().unwrap() {
-        "args" => call.get("arguments")?,
-        derived => call.get("derived").and_then(Value::as_object)?.get(derived)?,
+        "args" => call.arguments?,
+        derived => call.derived?.get(derived)?,
     };
     while let Some(segment) = segments.next() {
         at = match at {

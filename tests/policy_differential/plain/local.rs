@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Refusal, rank, text, verdict};
+use super::read::{Bound, Call};
+use super::{Refusal, decide as evaluate, rank};
 
 /// The verdict on a call of the agent's, `None` where its policy gives no answer.
 ///
@@ -12,17 +13,14 @@ pub fn decide(agent: &Value, call: &Value, timestamp: &str) -> Option<&'static s
         Some(policy) if !is_falsy(policy) => policy,
         _ => return Some(if agent.get("inactive").is_some_and(|it| !is_falsy(it)) { "block" } else { "allow" }),
     };
-    match strictest(agent, policy, call, timestamp) {
-        Ok(rank) => Some(["allow", "hold", "block"][rank]),
-        Err(_) => None,
-    }
-}
-
-fn strictest(agent: &Value, policy: &Value, call: &Value, timestamp: &str) -> Result<usize, Refusal> {
     let bound = json!({"agent": policy["document"]});
-    let mut calls = calls(agent, call, timestamp);
-    super::form::check(&calls[0], &bound)?;
-    strictest_of(&mut calls, &bound, &call["arguments"])
+    let calls = calls(agent, call, timestamp);
+    let strictest = || {
+        let bound = Bound::read(&bound)?;
+        let calls = calls.iter().map(Call::read).collect::<Result<Vec<_>, _>>()?;
+        strictest_of(&calls, &bound, &call["arguments"])
+    };
+    strictest().ok().map(|rank| ["allow", "hold", "block"][rank])
 }
 
 /// The calls that are evaluated for one call, without its arguments: one for each tool that its name may mean.
@@ -46,11 +44,11 @@ pub fn calls(agent: &Value, call: &Value, timestamp: &str) -> Vec<Value> {
 }
 
 /// The rank of the strictest verdict on the calls with these arguments.
-pub fn strictest_of(calls: &mut [Value], bound: &Value, arguments: &Value) -> Result<usize, Refusal> {
+pub fn strictest_of(calls: &[Call<'_>], bound: &Bound<'_>, arguments: &Value) -> Result<usize, Refusal> {
     let mut strictest = 0;
     for call in calls {
-        call["arguments"] = arguments.clone();
-        strictest = strictest.max(rank(verdict(call, bound)?));
+        let call = Call { arguments: Some(arguments), ..call.clone() };
+        strictest = strictest.max(rank(evaluate(&call, bound)?.verdict()));
     }
     Ok(strictest)
 }
@@ -76,4 +74,8 @@ fn member(agent: &Value, email: &str) -> Value {
 
 fn is_falsy(value: &Value) -> bool {
     matches!(value, Value::Null | Value::Bool(false)) || [json!(0), json!(""), json!([]), json!({})].contains(value)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str)
 }

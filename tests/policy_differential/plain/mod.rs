@@ -1,11 +1,11 @@
-//! A plain evaluator of the policy language: it follows the text of the language step by step over the JSON as it is.
-//! Nothing is compiled, indexed or shared with the library's own engine, so that it can be believed by reading it.
+//! A plain evaluator of the policy language: it follows the text of the language step by step. Nothing is compiled,
+//! indexed or shared with the library's own engine, so that it can be believed by reading it.
 
 mod conditions;
-mod form;
 pub mod glob;
 mod layers;
 pub mod local;
+pub mod read;
 pub mod regex;
 mod rules;
 pub mod time;
@@ -13,6 +13,7 @@ pub mod time;
 use serde_json::{Value, json};
 
 use layers::Decision;
+use read::{Bound, Call};
 
 /// Why a call cannot be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,44 +24,35 @@ pub enum Refusal {
     NotEvaluable,
 }
 
-/// Decides a call by the documents that are bound to its target.
+/// Decides a call by the documents that are bound to its target, both in their JSON form.
 pub fn evaluate(call: &Value, bound: &Value) -> Result<Value, Refusal> {
-    form::check(call, bound)?;
-    evaluate_well_formed(call, bound)
+    let bound = Bound::read(bound)?;
+    decide(&Call::read(call)?, &bound).map(Evaluation::to_json)
 }
 
-/// The same for what is known to be of the language's form.
-pub fn evaluate_well_formed(call: &Value, bound: &Value) -> Result<Value, Refusal> {
-    decide(call, bound).map(|(decision, floor_verdict)| result(&decision, floor_verdict))
+/// What decides, and what the floor says by itself.
+pub struct Evaluation<'a> {
+    decision: Decision<'a>,
+    floor_verdict: Option<&'a str>,
 }
 
-/// The verdict alone.
-pub fn verdict<'a>(call: &Value, bound: &'a Value) -> Result<&'a str, Refusal> {
-    decide(call, bound).map(|(decision, _)| decision.verdict())
-}
-
-/// What decides, and what the floor says.
-fn decide<'a>(call: &Value, bound: &'a Value) -> Result<(Decision<'a>, Option<&'a str>), Refusal> {
-    let document = |kind: &str| bound.get(kind).filter(|document| !document.is_null());
-    let (floor, agent, group) = (document("floor"), document("agent"), document("group"));
-
-    let floor = match floor {
-        Some(floor) => layers::floor(call, floor)?,
+pub fn decide<'a>(call: &Call<'_>, bound: &'a Bound<'_>) -> Result<Evaluation<'a>, Refusal> {
+    let floor = match &bound.floor {
+        Some(document) => layers::floor(call, document)?,
         None => None,
     };
     let floor_verdict = floor.as_ref().map(Decision::verdict);
-    if floor_verdict == Some("block")
-        && let Some(floor) = floor
-    {
-        return Ok((floor, None));
-    }
-    let candidate = match layers::candidate(call, [agent, group])? {
-        Some(decision) => decision,
-        None => Decision::of_default(agent.or(group).or(document("floor")).ok_or(Refusal::NoDocument)?),
+    let candidate = match floor_verdict {
+        Some("block") => None,
+        _ => Some(layers::candidate(call, bound)?),
     };
-    match floor {
-        Some(floor) if rank(floor.verdict()) > rank(candidate.verdict()) => Ok((floor, floor_verdict)),
-        _ => Ok((candidate, floor_verdict)),
+    match (floor, candidate) {
+        (Some(decision), None) => Ok(Evaluation { decision, floor_verdict: None }),
+        (Some(floor), Some(candidate)) if rank(floor.verdict()) > rank(candidate.verdict()) => {
+            Ok(Evaluation { decision: floor, floor_verdict })
+        }
+        (_, Some(decision)) => Ok(Evaluation { decision, floor_verdict }),
+        (None, None) => Err(Refusal::NoDocument),
     }
 }
 
@@ -69,24 +61,27 @@ pub fn rank(verdict: &str) -> usize {
     ["allow", "hold", "block"].iter().position(|known| *known == verdict).expect("a verdict")
 }
 
-fn result(decision: &Decision<'_>, floor_verdict: Option<&str>) -> Value {
-    json!({
-        "verdict": decision.verdict(),
-        "floorVerdict": floor_verdict,
-        "approval": decision.statement.and_then(|statement| statement.get("approval")),
-        "obligations": decision.obligations,
-        "provenance": {
-            "policyId": decision.document["policyId"],
-            "statementId": decision.statement.map(|statement| &statement["id"]),
-            "ruleKey": decision.statement.map_or(&json!("tools.default"), |it| &it["provenance"]["ruleKey"]),
-            "variant": decision.statement.map_or(&json!(-1), |it| &it["provenance"]["variant"]),
-            "layer": decision.layer,
-        },
-    })
-}
+impl<'a> Evaluation<'a> {
+    pub fn verdict(&self) -> &'a str {
+        self.decision.verdict()
+    }
 
-pub fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value.get(key).and_then(Value::as_str)
+    pub fn to_json(self) -> Value {
+        let Decision { document, statement, layer, obligations } = self.decision;
+        json!({
+            "verdict": statement.map_or(document.default, |statement| statement.effect),
+            "floorVerdict": self.floor_verdict,
+            "approval": statement.and_then(|statement| statement.approval),
+            "obligations": obligations,
+            "provenance": {
+                "policyId": document.policy_id,
+                "statementId": statement.map(|statement| statement.id),
+                "ruleKey": statement.map_or("tools.default", |statement| statement.rule_key),
+                "variant": statement.map_or(&json!(-1), |statement| statement.variant),
+                "layer": layer,
+            },
+        })
+    }
 }
 
 pub fn units(text: &str) -> Vec<u16> {

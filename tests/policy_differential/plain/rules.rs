@@ -4,26 +4,20 @@ use std::cmp::Ordering;
 
 use serde_json::{Value, json};
 
-use super::{Refusal, conditions, double, glob, rank, text, units};
-
-fn tool_key(statement: &Value) -> Option<&str> {
-    text(&statement["match"], "tool")
-}
+use super::read::{Call, Statement};
+use super::{Refusal, conditions, glob, rank, units};
 
 /// The first statement that holds under the best key. Where none does, the other keys are not tried.
-pub fn by_tool<'a>(call: &Value, statements: &[&'a Value]) -> Result<Option<&'a Value>, Refusal> {
-    let tool = text(call, "tool").unwrap();
+pub fn by_tool<'a>(call: &Call<'_>, statements: &[&'a Statement<'a>]) -> Result<Option<&'a Statement<'a>>, Refusal> {
     let mut best: Option<&str> = None;
-    for key in statements.iter().filter_map(|statement| tool_key(statement)) {
-        let is_match = if is_glob(key) { glob::matches(key, tool) } else { key == tool };
+    for key in statements.iter().filter_map(|statement| statement.tool) {
+        let is_match = if is_glob(key) { glob::matches(key, call.tool) } else { key == call.tool };
         if is_match && best.is_none_or(|best| is_better(key, best)) {
             best = Some(key);
         }
     }
-    let Some(best) = best else { return Ok(None) };
-    let mut variants: Vec<&Value> = statements.iter().copied().filter(|it| tool_key(it) == Some(best)).collect();
-    let order = |statement: &Value| double(statement["match"]["order"].as_number().unwrap());
-    variants.sort_by(|a, b| order(a).partial_cmp(&order(b)).unwrap_or(Ordering::Equal));
+    let mut variants: Vec<_> = statements.iter().copied().filter(|it| best.is_some() && it.tool == best).collect();
+    variants.sort_by(|a, b| a.order.partial_cmp(&b.order).unwrap_or(Ordering::Equal));
     for variant in variants {
         if conditions::all_hold(call, variant)? {
             return Ok(Some(variant));
@@ -46,16 +40,17 @@ fn is_better(key: &str, than: &str) -> bool {
 }
 
 /// The strictest statement that holds about one of the call's capabilities, the last of several.
-pub fn by_capability<'a>(call: &Value, statements: &[&'a Value]) -> Result<Option<&'a Value>, Refusal> {
-    let mut strictest: Option<&Value> = None;
-    let capabilities = call.get("capabilities").and_then(Value::as_array);
-    for statement in statements {
-        let Some(capability) = statement["match"].get("capability") else { continue };
-        if !capabilities.is_some_and(|capabilities| capabilities.contains(capability)) {
-            continue;
-        }
-        let effect = |statement: &Value| rank(text(statement, "effect").unwrap());
-        if conditions::all_hold(call, statement)? && strictest.is_none_or(|best| effect(statement) >= effect(best)) {
+pub fn by_capability<'a>(
+    call: &Call<'_>,
+    statements: &[&'a Statement<'a>],
+) -> Result<Option<&'a Statement<'a>>, Refusal> {
+    let mut strictest: Option<&Statement<'_>> = None;
+    for statement in statements.iter().copied() {
+        let is_about_it = statement.capability.is_some_and(|capability| call.capabilities.contains(&capability));
+        if is_about_it
+            && conditions::all_hold(call, statement)?
+            && strictest.is_none_or(|best| rank(statement.effect) >= rank(best.effect))
+        {
             strictest = Some(statement);
         }
     }
@@ -63,14 +58,11 @@ pub fn by_capability<'a>(call: &Value, statements: &[&'a Value]) -> Result<Optio
 }
 
 /// One for each condition that was written for another schema of the tool than the call's.
-pub fn obligations(call: &Value, statement: &Value) -> Vec<Value> {
-    let Some(observed) = call.get("schemaHash") else { return Vec::new() };
-    let conditions = statement.get("conditions").and_then(Value::as_array).into_iter().flatten();
-    let bound = conditions.filter_map(|condition| condition.get("schemaBinding")?.get("schemaHash"));
-    let drifted = bound.filter(|bound| !bound.is_null() && *bound != observed);
+pub fn obligations(call: &Call<'_>, statement: &Statement<'_>) -> Vec<Value> {
+    let Some(observed) = call.schema_hash else { return Vec::new() };
+    let bound = statement.conditions.iter().filter_map(|condition| condition.schema_hash);
+    let drifted = bound.filter(|bound| observed.as_str() != Some(bound));
     drifted
-        .map(|bound| {
-            json!({"type": "schema_drift", "statementId": statement["id"], "bound": bound, "observed": observed})
-        })
+        .map(|bound| json!({"type": "schema_drift", "statementId": statement.id, "bound": bound, "observed": observed}))
         .collect()
 }
