@@ -7,6 +7,7 @@ mod hold;
 mod local;
 mod plan;
 mod report;
+mod tools;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
