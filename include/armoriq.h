@@ -517,6 +517,33 @@ armoriq_status armoriq_session_check(armoriq_session *session,
                                      char **json);
 
 /**
+ * Tells which tools the session's user may ever use, before the agent's model sees them.
+ *
+ * tools: a JSON list of tool names, or of tool definitions as MCP, OpenAI or Anthropic write them. json: the tools'
+ * names by what the policy says about their calls, whatever the arguments, or the error object; may be NULL:
+ *
+ * | member | what is proven about its tools |
+ * | --- | --- |
+ * | always | every call is allowed |
+ * | depends | nothing: {"tool", "paths"}; the arguments at these paths ("amount", "items.0.id") decide |
+ * | hold | no call is allowed, but some are held for an approval (local mode blocks them) |
+ * | never | no call is allowed or held |
+ * | unknown | nothing, because the policy is not at hand or does not know the agent |
+ *
+ * Names are sorted, and the same question gets the same bytes. The answer is about this moment: a rule that expires
+ * later still counts. It is about the policy alone: a check also needs a plan that has the tool, and in the modes
+ * "sdk" and "proxy" the service decides. Asks the service for the policy where it is not at hand, for 10 s at the
+ * most, and does not block otherwise. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, something in the list that is no tool), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_tools(armoriq_session *session,
+                                     const char *tools,
+                                     char **json);
+
+/**
  * Reports what became of a call, for the audit trail.
  *
  * tool, args: as in the check. result: the tool's result as JSON, may be NULL. Neither arguments nor results

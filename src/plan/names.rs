@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// What separates a server from its tool, and the `mcp` prefix of some frameworks from both.
-pub(super) const SEPARATOR: &str = "__";
+pub(crate) const SEPARATOR: &str = "__";
 pub(super) const PREFIX: &str = "mcp__";
 
 /// The server and the tool that a qualified name means, or `None` where the name is not qualified or malformed.

@@ -9,6 +9,7 @@ mod local;
 mod local_tests;
 mod plan;
 mod report;
+mod tools;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

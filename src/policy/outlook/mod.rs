@@ -31,6 +31,24 @@ pub enum Outlook {
     Depends(Vec<String>),
 }
 
+impl Outlook {
+    /// What calls of either of two tools can come to.
+    pub fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Depends(mut paths), Self::Depends(others)) => {
+                paths.extend(others);
+                paths.sort_unstable();
+                paths.dedup();
+                Self::Depends(paths)
+            }
+            (one, other) if one == other => one,
+            (Self::Depends(paths), _) | (_, Self::Depends(paths)) => Self::Depends(paths),
+            (Self::Hold, Self::Never) | (Self::Never, Self::Hold) => Self::Hold,
+            _ => Self::Depends(Vec::new()),
+        }
+    }
+}
+
 /// The verdicts that calls can get, and the arguments that they hang on.
 #[derive(Debug, Clone, Default)]
 struct Verdicts {
