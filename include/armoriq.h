@@ -522,13 +522,12 @@ armoriq_status armoriq_session_check(armoriq_session *session,
  * tools: a JSON list of tool names, or of tool definitions as MCP, OpenAI or Anthropic write them. json: the tools'
  * names by what the policy says about their calls, whatever the arguments, or the error object; may be NULL:
  *
- * | member | what is proven about its tools |
- * | --- | --- |
- * | always | every call is allowed |
- * | depends | nothing: {"tool", "paths"}; the arguments at these paths ("amount", "items.0.id") decide |
- * | hold | no call is allowed, but some are held for an approval (local mode blocks them) |
- * | never | no call is allowed or held |
- * | unknown | nothing, because the policy is not at hand or does not know the agent |
+ *     member   what is proven about its tools
+ *     always   every call is allowed
+ *     depends  nothing: {"tool", "paths"}; the arguments at these paths ("amount", "items.0.id") decide
+ *     hold     no call is allowed, but some are held for an approval (local mode blocks them)
+ *     never    no call is allowed or held
+ *     unknown  nothing, because the policy is not at hand or does not know the agent
  *
  * Names are sorted, and the same question gets the same bytes. The answer is about this moment: a rule that expires
  * later still counts. It is about the policy alone: a check also needs a plan that has the tool, and in the modes

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Session, unix_millis};
+use super::{Session, since_1970};
 use crate::plan::names;
 use crate::policy::{Outlook, Outlooks, Verdict};
 use crate::tool_definition::ToolDefinition;
@@ -20,17 +20,19 @@ impl Session {
         let tools = read(tools)?;
         let config = self.client().config();
         let Some(agent) = config.named_agent() else { return Ok(report(unknown(&tools))) };
-        if self.client().policies().as_ref().is_none_or(|policies| policies.is_stale()) {
+        let policies = self.client().policies();
+        if policies.bundle().is_none() || policies.is_stale() {
             self.client().run(async {
                 self.client().revalidate_policies().await;
                 Ok(())
             })?;
         }
         let policies = self.client().policies();
-        let bundle = policies.as_ref().filter(|policies| !policies.is_stale()).map(|policies| policies.bundle());
+        let bundle = policies.bundle().filter(|_| !policies.is_stale());
         let ungoverned = if config.require_policy { Verdict::Block } else { Verdict::Allow };
         let user_email = self.email_of(None);
-        let outlooks = bundle.and_then(|bundle| Outlooks::new(bundle, agent, user_email, unix_millis(), ungoverned));
+        let now = i64::try_from(since_1970().as_millis()).unwrap_or(i64::MAX);
+        let outlooks = bundle.and_then(|bundle| Outlooks::new(bundle, agent, user_email, now, ungoverned));
         Ok(report(match outlooks {
             Some(outlooks) => answers(&tools, self.0.options.default_mcp_name.as_deref(), outlooks),
             None => unknown(&tools),

@@ -143,7 +143,7 @@ fn whole_evaluations() {
             let plain_bound = plain::read::Bound::read(&documents).unwrap();
             for (call, (read, plain_read)) in calls.iter().zip(&read_calls).skip(1) {
                 let fast = evaluate(read, &bound).map(|it| it.to_json()).map_err(|error| kind(&error));
-                let slow = plain::decide(plain_read, &plain_bound).map(plain::Evaluation::to_json);
+                let slow = plain::decide(plain_read, &plain_bound).map(plain::Evaluation::into_json);
                 if fast != slow {
                     compare(block, call, &documents).ok();
                     panic!("case {block} differs only for compiled documents\ncall {call}\ndocuments {documents}");

@@ -27,7 +27,7 @@ pub enum Refusal {
 /// Decides a call by the documents that are bound to its target, both in their JSON form.
 pub fn evaluate(call: &Value, bound: &Value) -> Result<Value, Refusal> {
     let bound = Bound::read(bound)?;
-    decide(&Call::read(call)?, &bound).map(Evaluation::to_json)
+    decide(&Call::read(call)?, &bound).map(Evaluation::into_json)
 }
 
 /// What decides, and what the floor says by itself.
@@ -66,7 +66,7 @@ impl<'a> Evaluation<'a> {
         self.decision.verdict()
     }
 
-    pub fn to_json(self) -> Value {
+    pub fn into_json(self) -> Value {
         let Decision { document, statement, layer, obligations } = self.decision;
         json!({
             "verdict": statement.map_or(document.default, |statement| statement.effect),
