@@ -14,9 +14,11 @@ pub fn agent_json(config: &Config, agent: &Agent) -> Value {
         .iter()
         .filter_map(|member| Some(json!({ "email": member.email, "membershipId": member.membership_id.as_ref()? })))
         .collect();
+    // The evaluator refuses an inactive agent only where it has no policy.
     let policy = agent
         .policy
         .as_ref()
+        .filter(|_| !agent.inactive)
         .map(|policy| json!({ "policyId": policy.id, "name": policy.name, "document": policy.document }));
     let mut entry = json!({
         "agentId": agent.id,

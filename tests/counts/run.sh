@@ -10,10 +10,10 @@ set -u
 
 # A row's name and the most that one of it may take, in instructions: what was measured and a sixth more.
 budgets='
-check 0
-check_4k 0
-refusal 0
-session 0
+check 14200
+check_4k 78600
+refusal 10750
+session 7420
 '
 # How many times the instructions of a check with one statement a check with 1,000 may take, in percent.
 statements_budget=130
