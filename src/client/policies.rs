@@ -62,6 +62,12 @@ impl Policies {
         self.snapshot.as_ref().map(|snapshot| &*snapshot.bundle)
     }
 
+    /// Whether the background task should ask: somebody else may have done so while it slept.
+    fn is_due(&self) -> bool {
+        let due = REVALIDATE_AFTER.mul_f64(0.85);
+        self.snapshot.as_ref().is_none_or(|snapshot| self.now.since(snapshot.confirmed) >= due)
+    }
+
     /// Whether the bundle was not confirmed for too long.
     pub(crate) fn is_stale(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|snapshot| self.now.since(snapshot.confirmed) >= STALE_AFTER)
@@ -184,7 +190,7 @@ async fn keep(client: Weak<Inner>) {
         if client.open().is_err() {
             return;
         }
-        client.revalidate_policies().await;
+        client.ask_if(|_| client.policies().is_due(), None).await;
     }
 }
 
