@@ -664,6 +664,36 @@ armoriq_status armoriq_policy_check(const char *documents,
                                     const char *tools,
                                     char **json);
 
+/* ------------------------------------------------------------------------------------------------
+ * Client methods: directory
+ *
+ * What the organisation has registered: its MCP servers, their tools, its users and their roles.
+ *
+ * params: NULL or `{}`. json: the service's answer as it is: org {name}, agent {id}, mcps [{name, ...}],
+ * toolMap {tool: server}; or the error object. Remembered for the client's life; see
+ * armoriq_client_refresh_bootstrap. Blocks for up to the client's timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_CONFIGURATION (the service refused), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT,
+ * ARMORIQ_ERR_CLOSED.
+ */
+
+/** Tells the organisation, the agent, the MCP servers and which server each tool is on. */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_bootstrap(armoriq_client *client,
+                                        const char *params,
+                                        char **json);
+
+/**
+ * Asks for the answer of armoriq_client_bootstrap anew, and remembers that.
+ *
+ * params, json and errors are as there. Blocks for up to the client's timeout_ms. Thread-safe.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_refresh_bootstrap(armoriq_client *client,
+                                                const char *params,
+                                                char **json);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

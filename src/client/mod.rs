@@ -3,6 +3,8 @@
 
 mod call;
 mod delegations;
+mod directory;
+mod params;
 mod policies;
 mod tokens;
 mod users;
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 
 pub(crate) use call::Call;
 pub(crate) use delegations::{DelegationRequest, DelegationStatus};
+pub use params::{Answer, Params};
 pub(crate) use tokens::{MintRequest, TokenStanding};
 pub use users::UserScope;
 
@@ -37,6 +40,7 @@ struct Inner {
     policies: policies::PolicyStore,
     keys: tokens::KeyStore,
     users: users::UserCache,
+    directory: directory::Directory,
     clock: Clock,
     closed: AtomicBool,
     in_flight: AtomicUsize,
@@ -64,6 +68,7 @@ impl Client {
             api_key: ArcSwap::from_pointee(config.api_key.clone()),
             policies: policies::PolicyStore::new(),
             users: users::UserCache::new(config.user_context_ttl),
+            directory: directory::Directory::default(),
             closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             clock: Clock::default(),

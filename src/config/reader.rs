@@ -15,6 +15,8 @@ pub(super) const MAX_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 
 /// Reads members by name and type. `null` counts as absent, and so does an empty string.
 pub struct Reader<'a> {
+    /// What a member is called: an option, or a parameter.
+    noun: &'static str,
     prefix: String,
     members: &'a Map<String, Value>,
     known: Vec<&'static str>,
@@ -23,15 +25,21 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads an options object. Members that `read` does not ask for are refused by name.
     pub fn read<T>(members: &'a Map<String, Value>, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        Self::read_at(String::new(), members, read)
+        Self::read_at("option", String::new(), members, read)
+    }
+
+    /// Reads the parameters of a method.
+    pub fn read_params<T>(members: &'a Map<String, Value>, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        Self::read_at("parameter", String::new(), members, read)
     }
 
     fn read_at<T>(
+        noun: &'static str,
         prefix: String,
         members: &'a Map<String, Value>,
         read: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let mut reader = Self { prefix, members, known: Vec::new() };
+        let mut reader = Self { noun, prefix, members, known: Vec::new() };
         let value = read(&mut reader)?;
         match members.keys().find(|name| !reader.known.contains(&name.as_str())) {
             None => Ok(value),
@@ -121,7 +129,9 @@ impl<'a> Reader<'a> {
     pub fn object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {
         match self.value(name) {
             None => Ok(None),
-            Some(Value::Object(members)) => Self::read_at(format!("{}{name}.", self.prefix), members, read).map(Some),
+            Some(Value::Object(members)) => {
+                Self::read_at(self.noun, format!("{}{name}.", self.prefix), members, read).map(Some)
+            }
             Some(_) => Err(self.expected(name, "an object")),
         }
     }
@@ -150,15 +160,28 @@ impl<'a> Reader<'a> {
 
     /// The error that says what a member should have been.
     pub fn expected(&self, name: &str, expected: &str) -> Error {
-        Error::invalid_argument(format!("option \"{}{name}\": expected {expected}", self.prefix))
+        Error::invalid_argument(format!("{} \"{}{name}\": expected {expected}", self.noun, self.prefix))
+    }
+
+    /// A member that must be there.
+    pub fn required<T>(&self, name: &str, value: Option<T>) -> Result<T> {
+        value.ok_or_else(|| Error::invalid_argument(format!("{} \"{}{name}\" is missing", self.noun, self.prefix)))
+    }
+
+    /// Text that must be there and not be empty.
+    pub fn required_string(&mut self, name: &'static str) -> Result<String> {
+        let text = self.string(name)?;
+        self.required(name, text)
     }
 
     fn unknown(&self, name: &str) -> Error {
         Error::invalid_argument(match words::showable(name) {
-            None => format!("unknown option{}: its name is not shown, since it may be a secret", self.within()),
+            None => format!("unknown {}{}: its name is not shown, since it may be a secret", self.noun, self.within()),
             Some(name) => match words::nearest(name, &self.known) {
-                Some(nearest) => format!("unknown option \"{0}{name}\"; did you mean \"{0}{nearest}\"?", self.prefix),
-                None => format!("unknown option \"{}{name}\"", self.prefix),
+                Some(nearest) => {
+                    format!("unknown {1} \"{0}{name}\"; did you mean \"{0}{nearest}\"?", self.prefix, self.noun)
+                }
+                None => format!("unknown {} \"{}{name}\"", self.noun, self.prefix),
             },
         })
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::guard::{create, free, handle_out, json_out, on};
+use super::guard::{JsonOut, create, free, handle_out, json_out, on};
 use super::handles::handle;
 use super::library::ARMORIQ_ABI_VERSION;
 use super::status::armoriq_status;
 use super::text::Text;
-use crate::client::Client;
+use crate::client::{Answer, Client, Params};
 use crate::config::ClientOptions;
 use crate::{Error, Result, json};
 
@@ -175,6 +175,19 @@ fn check_abi(requested: u32) -> Result<()> {
     let library = ARMORIQ_ABI_VERSION;
     let fits = requested >> 16 == library >> 16 && requested & 0xFFFF <= library & 0xFFFF;
     if fits { Ok(()) } else { Err(Error::AbiMismatch { requested, library }) }
+}
+
+/// Runs a client method: its params are a JSON object, NULL an empty one, and its result is a JSON value.
+pub(super) fn method(
+    client: *mut armoriq_client,
+    params: Text<'_>,
+    json: JsonOut<'_>,
+    call: for<'a> fn(&'a Client, Params<'a>) -> Answer<'a>,
+) -> armoriq_status {
+    on(client, json, |client: &Client| {
+        let params = Params::from_json(params.json_or_empty("params")?)?;
+        client.run(call(client, params)).map(|result| result.to_string())
+    })
 }
 
 /// Reads an options object; NULL is an empty one.

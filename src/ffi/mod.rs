@@ -8,6 +8,7 @@ mod handles;
 mod text;
 
 pub mod client;
+pub mod directory;
 pub mod library;
 pub mod policy;
 pub mod session;

@@ -2,8 +2,10 @@
 #![allow(unsafe_code)]
 
 use std::{
+    collections::BTreeMap,
     env,
     ffi::{CStr, CString, c_char, c_void},
+    mem::ManuallyDrop,
     path::PathBuf,
     ptr,
 };
@@ -63,7 +65,10 @@ functions! {
 
 /// The library, and the handles that a scenario has opened.
 pub struct Armoriq {
+    library: ManuallyDrop<Library>,
     functions: Functions,
+    /// Results that later steps use.
+    pub saved: BTreeMap<String, Value>,
     client: Handle,
     session: Handle,
 }
@@ -84,9 +89,14 @@ impl Armoriq {
         let library = unsafe { Library::new(path) };
         let library = library.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let functions = Functions::find(&library).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        // Its threads outlive the scenario.
-        std::mem::forget(library);
-        Self { functions, client: ptr::null_mut(), session: ptr::null_mut() }
+        Self {
+            // Its threads outlive the scenario.
+            library: ManuallyDrop::new(library),
+            saved: BTreeMap::new(),
+            functions,
+            client: ptr::null_mut(),
+            session: ptr::null_mut(),
+        }
     }
 
     pub fn status_name(&self, status: i32) -> String {
@@ -169,6 +179,18 @@ impl Armoriq {
         let reset = self.functions.armoriq_session_reset;
         // SAFETY: the library checks the handle.
         self.answer(|json| unsafe { reset(self.session, json) })
+    }
+
+    /// Calls `armoriq_client_{name}`.
+    pub fn client_method(&self, name: &str, params: &Value) -> Answer {
+        type Method = unsafe extern "C" fn(Handle, Text, Json) -> i32;
+        let symbol = format!("armoriq_client_{name}\0");
+        // SAFETY: every client method has this signature.
+        let method = unsafe { self.library.get::<Method>(symbol.as_bytes()) };
+        let method = *method.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let params = text(&params.to_string());
+        // SAFETY: the params outlive the call.
+        self.answer(|json| unsafe { method(self.client, params.as_ptr(), json) })
     }
 
     fn answer(&self, call: impl FnOnce(Json) -> i32) -> Answer {

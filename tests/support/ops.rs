@@ -13,14 +13,14 @@ use super::{
 
 /// How an op is called, how its result is compared, and which of the recorded waits count.
 struct Op {
-    call: fn(&mut Armoriq, &Value) -> Answer,
+    call: fn(&mut Armoriq, &Step) -> Answer,
     compare: fn(&mut Differences, &str, &Step, &Answer),
     waits: fn(&[f64]) -> &[f64],
 }
 
 impl Op {
     fn named(name: &str) -> Self {
-        let plain = Self { call: |_, _| unreachable!(), compare: as_recorded, waits: |recorded| recorded };
+        let plain = Self { call: client_method, compare: as_recorded, waits: |recorded| recorded };
         match name {
             "start_session" => Self { call: start_session, ..plain },
             "start_plan" => Self { call: start_plan, ..plain },
@@ -33,7 +33,8 @@ impl Op {
                 waits: |recorded| recorded.get(1..).unwrap_or_default(),
             },
             "reset" => Self { call: |armoriq, _| armoriq.reset(), ..plain },
-            _ => panic!("the driver has no op {name}"),
+            // Every other is a method of the client's.
+            _ => plain,
         }
     }
 }
@@ -59,8 +60,11 @@ pub fn play(library: &OsStr, scenario: &Scenario) -> Option<String> {
         let place = format!("step {index} {}", step.op);
         let op = Op::named(&step.op);
         stub.load(&step.exchanges);
-        let answer = (op.call)(&mut armoriq, &step.args);
+        let answer = (op.call)(&mut armoriq, step);
         let seen = stub.take_seen();
+        if let Some(name) = &step.save_as {
+            armoriq.saved.insert(name.clone(), answer.json.clone());
+        }
         match &step.error {
             Some(failure) => compare_failure(&mut differences, &place, &armoriq, failure, &answer),
             None if answer.status == OK => (op.compare)(&mut differences, &place, step, &answer),
@@ -83,15 +87,15 @@ fn client_options(scenario: &Scenario, stub: &Stub) -> Value {
     Value::Object(options)
 }
 
-fn start_session(armoriq: &mut Armoriq, args: &Value) -> Answer {
+fn start_session(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
     armoriq.start_session(args["user_email"].as_str(), &args["options"])
 }
 
-fn start_plan(armoriq: &mut Armoriq, args: &Value) -> Answer {
+fn start_plan(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
     armoriq.start_plan(&args["tool_calls"], args["goal"].as_str())
 }
 
-fn check(armoriq: &mut Armoriq, args: &Value) -> Answer {
+fn check(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
     let options = match &args["user_email"] {
         Value::Null => json!({}),
         user_email => json!({ "user_email": user_email }),
@@ -99,17 +103,28 @@ fn check(armoriq: &mut Armoriq, args: &Value) -> Answer {
     armoriq.check(name(&args["tool"]), &args["args"], &options)
 }
 
-fn report(armoriq: &mut Armoriq, args: &Value) -> Answer {
+fn report(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
     armoriq.report(name(&args["tool"]), &args["args"], &args["result"], &args["options"])
 }
 
-fn await_approval(armoriq: &mut Armoriq, args: &Value) -> Answer {
+fn await_approval(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
     let milliseconds = |seconds: &Value| seconds.as_f64().expect("a number of seconds") * 1000.0;
     let options = json!({
         "timeout_ms": milliseconds(&args["timeout"]) as u64,
         "interval_ms": milliseconds(&args["interval"]) as u64,
     });
     armoriq.await_approval(name(&args["delegation_id"]), &options)
+}
+
+/// The params are the recorded arguments, the null ones left out; the name of a saved result stands for that result.
+fn client_method(armoriq: &mut Armoriq, step: &Step) -> Answer {
+    let members = step.args.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let params = members.map(|(name, value)| {
+        let saved = value.as_str().filter(|_| name == "intent_token").and_then(|name| armoriq.saved.get(name));
+        (name.clone(), saved.unwrap_or(value).clone())
+    });
+    let params = Value::Object(params.collect());
+    armoriq.client_method(&step.op, &params)
 }
 
 fn name(value: &Value) -> &str {

@@ -22,6 +22,8 @@ pub struct Step {
     pub result: Option<Value>,
     pub error: Option<Failure>,
     pub exchanges: Vec<Exchange>,
+    /// Under which name later steps use the result.
+    pub save_as: Option<String>,
     /// Waits in seconds between the attempts, in order.
     #[serde(default)]
     pub delays_s: Vec<f64>,
