@@ -125,6 +125,27 @@ static void sessions(const void *client, int times)
     while (times--) start_and_free((armoriq_client *)client);
 }
 
+/* A list of so many tools' names, as the control plane has them. */
+static const char *tool_names(int count)
+{
+    static char names[1000 * 24];
+    size_t length = (size_t)sprintf(names, "[\"pay_vendor\"");
+    int i;
+    for (i = 1; i < count; i++) length += (size_t)sprintf(names + length, ",\"tool_%d\"", i);
+    strcpy(names + length, "]");
+    return names;
+}
+
+static void tools(const void *subject, int times)
+{
+    const struct call *call = subject;
+    char *json = NULL;
+    while (times--) {
+        if (armoriq_session_tools(call->session, call->args, &json) != ARMORIQ_OK) fail("no tools", json);
+        armoriq_string_free(json);
+    }
+}
+
 static void calls(const void *subject, int times)
 {
     (void)subject;
@@ -141,19 +162,20 @@ static void no_ops(const void *subject, int times)
 
 enum { CHECKS_OF_A_THREAD = 2000, THREAD_ROUNDS = 201 };
 
-static void *thread_of_checks(void *call)
+static void *thread_of(void *work)
 {
-    checks(call, CHECKS_OF_A_THREAD);
+    const struct work *of = work;
+    of->batch(of->subject, of->times);
     return NULL;
 }
 
-/* How long one thread of checks takes, or two at once. */
-static double threads(const struct call *first, const struct call *second)
+/* How long one thread of work takes, or two at once. */
+static double threads(struct work *first, struct work *second)
 {
     pthread_t thread;
     double start = now(CLOCK_MONOTONIC);
-    if (second && pthread_create(&thread, NULL, thread_of_checks, (void *)second) != 0) fail("no thread", NULL);
-    thread_of_checks((void *)first);
+    if (second && pthread_create(&thread, NULL, thread_of, second) != 0) fail("no thread", NULL);
+    thread_of(first);
     if (second) pthread_join(thread, NULL);
     return now(CLOCK_MONOTONIC) - start;
 }
@@ -162,17 +184,18 @@ static double threads(const struct call *first, const struct call *second)
  * What two threads do in a time against what one does. Other programs may keep two from ever running at once, so the
  * fastest tenth counts and not the median.
  */
-static void throughput(const char *name, const struct call *first, const struct call *second)
+static void throughput(const char *name, batch *batch, const void *one_subject, const void *other_subject, int times)
 {
+    struct work first = {batch, one_subject, times}, second = {batch, other_subject, times};
     static double single[THREAD_ROUNDS], pair[THREAD_ROUNDS];
     double one_alone, two;
     int round;
     for (round = 0; round < THREAD_ROUNDS; round++) {
-        single[round] = threads(first, NULL);
-        pair[round] = threads(first, second);
+        single[round] = threads(&first, NULL);
+        pair[round] = threads(&first, &second);
     }
-    one_alone = CHECKS_OF_A_THREAD * 1e9 / quantile(single, THREAD_ROUNDS, 0.1);
-    two = 2 * CHECKS_OF_A_THREAD * 1e9 / quantile(pair, THREAD_ROUNDS, 0.1);
+    one_alone = times * 1e9 / quantile(single, THREAD_ROUNDS, 0.1);
+    two = 2 * times * 1e9 / quantile(pair, THREAD_ROUNDS, 0.1);
     report(name, two, one_alone, two / one_alone);
 }
 
@@ -217,8 +240,10 @@ int main(int argc, char **argv)
     compare("statements", (struct work){checks, &small[3], 1000}, (struct work){checks, &small[0], 1000});
     compare("cedar", (struct work){cedars, cedar, 20}, (struct work){checks, &small[2], 1000});
     alone("session", (struct work){sessions, clients[1], 1000});
-    throughput("threads", &small[1], &other);
-    throughput("threads_one_session", &small[1], &small[1]);
+    alone("tools", (struct work){tools, &(struct call){small[3].session, tool_names(1000)}, 1});
+    throughput("threads", checks, &small[1], &other, CHECKS_OF_A_THREAD);
+    throughput("threads_one_session", checks, &small[1], &small[1], CHECKS_OF_A_THREAD);
+    throughput("threads_floor", floors, ARGS_100, ARGS_100, 4 * CHECKS_OF_A_THREAD);
     cedar_free(cedar);
     return 0;
 }

@@ -118,29 +118,39 @@ impl<'a> Decision<'a> {
         Self { verdict: Verdict::Block, cause: Some(cause), ..Self::allow(Some(reason.into())) }
     }
 
-    /// The decision as JSON. `tool` is the name that the caller asked about; `for_model` speaks of it.
+    #[cfg(test)]
     pub fn to_json(&self, tool: &str) -> String {
-        let mut json = String::with_capacity(512);
+        let mut json = String::new();
+        self.write_json(tool, &mut json);
+        json
+    }
+
+    /// Appends the decision as JSON. `tool` is the name that the caller asked about; `for_model` speaks of it.
+    pub fn write_json(&self, tool: &str, json: &mut String) {
+        json.reserve(512);
         json.push_str(match self.verdict {
             Verdict::Allow => r#"{"allowed":true,"action":"allow""#,
             Verdict::Hold => r#"{"allowed":false,"action":"hold""#,
             Verdict::Block => r#"{"allowed":false,"action":"block""#,
         });
-        let texts = [
-            (r#","reason":"#, self.reason.as_deref()),
-            (r#","delegation_id":"#, self.delegation_id.as_deref()),
-            (r#","matched_policy":"#, self.policy.name.as_deref()),
-            (r#","policy_id":"#, self.policy.id.as_deref()),
-            (r#","policy_version":"#, self.policy.version.as_deref()),
-            (r#","rule_id":"#, self.policy.rule_id.as_deref()),
-        ];
-        for (key, text) in texts {
-            json.push_str(key);
-            match text {
-                Some(text) => json::push_text(&mut json, &[text]),
-                None => json.push_str("null"),
-            }
+        // A member and the same without a value are texts of their own: the fewer pieces, the faster.
+        macro_rules! text {
+            ($name:literal, $text:expr) => {
+                match $text {
+                    Some(text) => {
+                        json.push_str(concat!(",\"", $name, "\":"));
+                        json::push_text(json, &[text]);
+                    }
+                    None => json.push_str(concat!(",\"", $name, "\":null")),
+                }
+            };
         }
+        text!("reason", self.reason.as_deref());
+        text!("delegation_id", self.delegation_id.as_deref());
+        text!("matched_policy", self.policy.name.as_deref());
+        text!("policy_id", self.policy.id.as_deref());
+        text!("policy_version", self.policy.version.as_deref());
+        text!("rule_id", self.policy.rule_id.as_deref());
         json.push_str(r#","obligations":["#);
         for (index, obligation) in self.obligations.iter().enumerate() {
             json.push_str(if index > 0 { "," } else { "" });
@@ -150,13 +160,12 @@ impl<'a> Decision<'a> {
             None => json.push_str(r#"],"cause":null,"for_model":null}"#),
             Some(cause) => {
                 json.push_str(r#"],"cause":"#);
-                json::push_text(&mut json, &[cause.as_str()]);
+                json::push_text(json, &[cause.as_str()]);
                 json.push_str(r#","for_model":"#);
-                json::push_text(&mut json, &["The call to ", tool, " ", cause.advice()]);
+                json::push_text(json, &["The call to ", tool, " ", cause.advice()]);
                 json.push('}');
             }
         }
-        json
     }
 }
 

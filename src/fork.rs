@@ -7,12 +7,13 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use once_cell::sync::OnceCell;
 
 /// A value that each process makes for itself.
 pub(crate) struct PerProcess<T> {
-    current: ArcSwap<Slot<T>>,
+    /// None before the first use, so that making one costs nothing.
+    current: ArcSwapOption<Slot<T>>,
 }
 
 struct Slot<T> {
@@ -22,7 +23,7 @@ struct Slot<T> {
 
 impl<T> PerProcess<T> {
     pub(crate) fn new() -> Self {
-        Self { current: ArcSwap::new(Slot::of_this_process()) }
+        Self { current: ArcSwapOption::empty() }
     }
 
     /// The value of this process, made now where there is none yet. Threads that ask at once wait for one of them.
@@ -33,17 +34,21 @@ impl<T> PerProcess<T> {
 
     fn slot(&self) -> Arc<Slot<T>> {
         let current = self.current.load_full();
-        if current.process == std::process::id() {
-            return current;
+        match &current {
+            Some(slot) if slot.process == std::process::id() => return Arc::clone(slot),
+            _ => {}
         }
         let own = Slot::of_this_process();
-        let previous = self.current.compare_and_swap(&current, own.clone());
-        if !Arc::ptr_eq(&previous, &current) {
-            return arc_swap::Guard::into_inner(previous);
+        let previous = self.current.compare_and_swap(&current, Some(own.clone()));
+        match arc_swap::Guard::into_inner(previous) {
+            // Another thread of this process was faster.
+            Some(other) if !current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &other)) => other,
+            _ => {
+                // The parent's: never dropped here.
+                std::mem::forget(current);
+                own
+            }
         }
-        // The parent's: never dropped here.
-        std::mem::forget(current);
-        own
     }
 }
 
@@ -83,7 +88,7 @@ mod tests {
         let value = PerProcess::<u32>::new();
         let parents = Arc::new(Slot { process: std::process::id().wrapping_add(1), value: OnceCell::new() });
         parents.value.set(Arc::new(1)).unwrap();
-        value.current.store(parents.clone());
+        value.current.store(Some(parents.clone()));
         assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 2);
         assert!(Arc::strong_count(&parents) > 1, "the parent's value was let go of");
     }

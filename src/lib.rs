@@ -4,7 +4,7 @@
 mod client;
 mod clock;
 pub mod config;
-mod decision;
+pub mod decision;
 pub mod error;
 mod ffi;
 mod fork;

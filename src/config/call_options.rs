@@ -69,8 +69,11 @@ impl SessionOptions {
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option, a value of the wrong type, an unknown mode, or a `session_id`
     /// that is no UUID.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
-        let modes = SessionMode::ALL.map(|mode| (mode.as_str(), mode));
         let default = Self::default();
+        if members.is_empty() {
+            return Ok(default);
+        }
+        let modes = SessionMode::ALL.map(|mode| (mode.as_str(), mode));
         Reader::read(members, |reader| {
             Ok(Self {
                 mode: reader.choice("mode", &modes)?.unwrap_or(default.mode),

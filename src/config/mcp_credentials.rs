@@ -29,7 +29,7 @@ impl McpCredentials {
                 }
                 Ok(_) => warning!("ARMORIQ_MCP_CREDENTIALS is ignored: it is not a JSON object"),
                 Err(error) => {
-                    let (line, column) = (error.line, error.column);
+                    let (line, column) = error.place();
                     warning!("ARMORIQ_MCP_CREDENTIALS is ignored: bad JSON at line {line} column {column}");
                 }
             }

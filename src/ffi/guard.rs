@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::handles::{self, Handle};
 use super::status::{ARMORIQ_OK, armoriq_status, name_of, status_of};
-use super::text::into_raw;
+use super::text::Owned;
 use crate::{Error, Result};
 
 /// An out parameter of the caller's. It is made empty before anything else happens.
@@ -64,10 +64,10 @@ pub(super) fn guard(json: JsonOut<'_>, call: impl FnOnce() -> Result<String>) ->
 }
 
 /// Runs a function on the object of a handle. A panic spoils that handle and no other.
-pub(super) fn on<T: Handle>(
+pub(super) fn on<T: Handle, J: Into<Owned>>(
     handle: *mut T::Opaque,
     json: JsonOut<'_>,
-    call: impl FnOnce(&T) -> Result<String>,
+    call: impl FnOnce(&T) -> Result<J>,
 ) -> armoriq_status {
     let outcome = handles::find::<T>(handle).and_then(|lookup| {
         caught(|| call(lookup.object::<T>()?)).unwrap_or_else(|panic| {
@@ -149,15 +149,21 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown")
 }
 
-fn finish(mut json: JsonOut<'_>, outcome: Result<String>) -> armoriq_status {
-    let (status, text) = match outcome {
-        Ok(result) => (ARMORIQ_OK, result),
-        Err(error) => (status_of(&error), error_json(&error)),
-    };
-    if json.is_wanted() {
-        json.set(into_raw(&text));
+fn finish(mut json: JsonOut<'_>, outcome: Result<impl Into<Owned>>) -> armoriq_status {
+    match outcome {
+        Ok(result) => {
+            if json.is_wanted() {
+                json.set(result.into().into_raw());
+            }
+            ARMORIQ_OK
+        }
+        Err(error) => {
+            if json.is_wanted() {
+                json.set(Owned::from(error_json(&error)).into_raw());
+            }
+            status_of(&error)
+        }
     }
-    status
 }
 
 /// The error object: code, message, and the attributes of the official SDK's exception.

@@ -6,7 +6,7 @@ use super::client::{armoriq_client, null, object};
 use super::guard::{Out, create_on, free, handle_out, json_out, on};
 use super::handles::handle;
 use super::status::armoriq_status;
-use super::text::Text;
+use super::text::{Owned, Text};
 use super::user::armoriq_user_scope;
 use crate::client::{Client, UserScope};
 use crate::config::{CheckOptions, ReportOptions, SessionOptions};
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn armoriq_session_check(
             false => CheckOptions::from_json(&object("options", options)?)?,
         };
         session.check(tool, args.json_or_empty("args")?, &options, |decision| {
-            let text = decision.to_json(tool);
+            let text = Owned::written(|text| decision.write_json(tool, text));
             verdict.set(number_of(decision.verdict));
             text
         })

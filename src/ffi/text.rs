@@ -1,5 +1,6 @@
 //! Text over the boundary: NUL-terminated UTF-8 in, owned NUL-terminated UTF-8 out.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 
 use crate::{Error, Result};
@@ -38,26 +39,64 @@ fn not_utf8(name: &str, error: std::str::Utf8Error) -> Error {
     Error::InvalidArgument(format!("{name} is not UTF-8 (byte {})", error.valid_up_to()))
 }
 
-/// Hands text over to the caller, who frees it with `armoriq_string_free`. NULL where there is no memory for it.
-pub(super) fn into_raw(text: &str) -> *mut c_char {
-    // JSON text holds no NUL (it writes one as an escape), so that nothing is cut here.
-    let length = memchr::memchr(0, text.as_bytes()).unwrap_or(text.len());
-    // SAFETY: any size may be asked for.
-    let copy = unsafe { libc::malloc(length + 1) }.cast::<u8>();
-    if !copy.is_null() {
-        // SAFETY: `text` has at least `length` bytes, and the new memory, which is nobody else's, has one more.
-        unsafe {
-            copy.copy_from_nonoverlapping(text.as_ptr(), length);
-            copy.add(length).write(0);
+/// Text that is handed over to the caller, who frees it with `armoriq_string_free`.
+pub(super) struct Owned(*mut c_char);
+
+impl Owned {
+    /// NULL where there is no memory for it.
+    pub(super) fn new(text: &str) -> Self {
+        let length = text.len();
+        // SAFETY: any size may be asked for.
+        let copy = unsafe { libc::malloc(length + 1) }.cast::<u8>();
+        if !copy.is_null() {
+            // SAFETY: `text` has `length` bytes, and the new memory, which is nobody else's, has one more.
+            unsafe {
+                copy.copy_from_nonoverlapping(text.as_ptr(), length);
+                copy.add(length).write(0);
+            }
         }
+        Self(copy.cast())
     }
-    copy.cast()
+
+    /// What `write` writes. The memory for it is the thread's own, so that a check does not allocate twice.
+    pub(super) fn written(write: impl FnOnce(&mut String)) -> Self {
+        const MOST_SPARE: usize = 64 << 10;
+        thread_local! {
+            static SPARE: Cell<String> = const { Cell::new(String::new()) };
+        }
+        let mut text = SPARE.try_with(Cell::take).unwrap_or_default();
+        write(&mut text);
+        let owned = Self::new(&text);
+        if text.capacity() <= MOST_SPARE {
+            text.clear();
+            // Where the thread ends, its memory is gone already.
+            let _ = SPARE.try_with(|spare| spare.set(text));
+        }
+        owned
+    }
+
+    pub(super) fn into_raw(self) -> *mut c_char {
+        std::mem::ManuallyDrop::new(self).0
+    }
 }
 
-/// Frees what [`into_raw`] handed over.
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: it came from `malloc`, and nobody else has it.
+        unsafe { free_raw(self.0) }
+    }
+}
+
+impl From<String> for Owned {
+    fn from(text: String) -> Self {
+        Self::new(&text)
+    }
+}
+
+/// Frees what an [`Owned`] handed over.
 ///
 /// # Safety
-/// `text` is NULL or came from `into_raw` and was not freed before.
+/// `text` is NULL or came from `Owned::into_raw` and was not freed before.
 pub(super) unsafe fn free_raw(text: *mut c_char) {
     // SAFETY: by this function's own condition; `free` takes NULL.
     unsafe { libc::free(text.cast()) }

@@ -24,19 +24,28 @@ pub const MAX_DEPTH: usize = 128;
 
 /// Why a text is not JSON that this library accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message} at line {line} column {column}")]
-pub struct ParseError {
-    pub message: String,
-    pub line: usize,
-    pub column: usize,
+#[error("{} at line {} column {}", .0.message, .0.line, .0.column)]
+pub struct ParseError(Box<Fault>);
+
+/// Boxed, so that the results of reading fit in registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    message: String,
+    line: usize,
+    column: usize,
 }
 
 impl ParseError {
+    /// The line and the column, both from 1.
+    pub fn place(&self) -> (usize, usize) {
+        (self.0.line, self.0.column)
+    }
+
     fn at(text: &str, at: usize, message: String) -> Self {
         let head = text.get(..at).unwrap_or(text);
         let line_start = head.rfind('\n').map_or(0, |newline| newline + 1);
         let column = head.get(line_start..).unwrap_or_default().chars().count() + 1;
-        Self { message, line: head.matches('\n').count() + 1, column }
+        Self(Box::new(Fault { message, line: head.matches('\n').count() + 1, column }))
     }
 }
 

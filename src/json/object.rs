@@ -55,6 +55,7 @@ impl Default for ObjectWriter {
 }
 
 /// Writes the text that the parts make together as a JSON string.
+#[inline]
 pub fn push_text(json: &mut String, parts: &[&str]) {
     json.push('"');
     for part in parts {

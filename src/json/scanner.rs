@@ -17,6 +17,7 @@ pub(super) struct Quoted<'a> {
 }
 
 impl<'a> Quoted<'a> {
+    #[inline]
     pub fn decode(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(unescaped(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
@@ -77,25 +78,30 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads over a string that starts here, and says whether there are escapes in it.
-    #[inline]
+    #[inline(always)]
     pub fn skip_string(&mut self, what: &str) -> Result<bool, ParseError> {
         self.expect(b'"', what)?;
-        let mut escaped = false;
+        self.skip_plain();
+        if self.take(b'"') { Ok(false) } else { self.skip_rest_of_string() }
+    }
+
+    #[inline]
+    fn skip_plain(&mut self) {
+        self.at += plain_length(self.text.as_bytes().get(self.at..).unwrap_or_default());
+    }
+
+    fn skip_rest_of_string(&mut self) -> Result<bool, ParseError> {
         loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            self.at += plain_length(rest);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(escaped);
+                    return Ok(true);
                 }
-                Some(b'\\') => {
-                    self.escape()?;
-                    escaped = true;
-                }
+                Some(b'\\') => self.escape()?,
                 Some(_) => return Err(self.error("control character in a string")),
                 None => return Err(self.error("unterminated string")),
             }
+            self.skip_plain();
         }
     }
 
@@ -212,8 +218,10 @@ fn special_bytes(word: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGHEST: u64 = EACH << 7;
     let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
-    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-    (below(word, 0x20) | equal(b'"') | equal(b'\\')) & HIGHEST
+    // With this bit flipped the quote comes right after the control characters, which stay what they are.
+    let control_or_quote = below(word ^ (EACH * 0x02), 0x21);
+    let backslash = below(word ^ (EACH * u64::from(b'\\')), 1);
+    (control_or_quote | backslash) & HIGHEST
 }
 
 #[inline]

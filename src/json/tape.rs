@@ -1,6 +1,7 @@
 //! Reads JSON without building a tree: one pass checks all of the text and notes where each value stands.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -48,7 +49,7 @@ pub enum Kind {
 pub struct Node<'t> {
     tape: &'t Tape<'t>,
     at: usize,
-    entry: Entry,
+    entry: &'t Entry,
 }
 
 impl<'a> Tape<'a> {
@@ -57,19 +58,19 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// Where it is no JSON, or not an object.
     pub fn object(text: &'a str) -> Result<Self, ParseError> {
-        let mut writer =
-            Writer { scanner: Scanner::new(text), entries: Vec::with_capacity(text.len().min(4096) / 8 + 4) };
+        let mut writer = Writer { scanner: Scanner::new(text), entries: spare_entries() };
         if text.len() > MAX_BYTES {
             return Err(writer.scanner.error("more than 16 MiB of JSON"));
         }
         writer.scanner.skip_space();
         let is_object = writer.scanner.peek() == Some(b'{');
-        writer.value(0)?;
-        writer.scanner.end()?;
+        let read = writer.value(0).and_then(|()| writer.scanner.end());
+        let tape = Self { text, entries: writer.entries };
+        read?;
         if !is_object {
             return Err(ParseError::at(text, 0, "expected a JSON object".into()));
         }
-        Ok(Self { text, entries: writer.entries })
+        Ok(tape)
     }
 
     /// The text, without white space around it.
@@ -83,21 +84,47 @@ impl<'a> Tape<'a> {
     }
 
     fn node(&self, at: usize) -> Option<Node<'_>> {
-        self.entries.get(at).map(|&entry| Node { tape: self, at, entry })
+        self.entries.get(at).map(|entry| Node { tape: self, at, entry })
+    }
+}
+
+thread_local! {
+    /// The memory of this thread's last tape, for its next one.
+    static SPARE: Cell<Vec<Entry>> = const { Cell::new(Vec::new()) };
+}
+
+/// How many entries a thread keeps the memory of.
+const MOST_SPARE: usize = 2048;
+
+fn spare_entries() -> Vec<Entry> {
+    SPARE.try_with(Cell::take).unwrap_or_default()
+}
+
+impl Drop for Tape<'_> {
+    fn drop(&mut self) {
+        let mut entries = std::mem::take(&mut self.entries);
+        if entries.capacity() <= MOST_SPARE {
+            entries.clear();
+            // Where the thread ends, its memory is gone already.
+            let _ = SPARE.try_with(|spare| spare.set(entries));
+        }
     }
 }
 
 impl<'t> Node<'t> {
+    #[inline]
     pub fn kind(self) -> Kind {
         self.entry.kind
     }
 
     /// The value as it is written, a string without its quotes.
+    #[inline]
     pub fn raw(self) -> &'t str {
         self.tape.text.get(self.entry.start as usize..self.entry.end as usize).unwrap_or_default()
     }
 
     /// What a string says.
+    #[inline]
     pub fn string(self) -> Cow<'t, str> {
         Quoted { raw: self.raw(), escaped: self.entry.escaped }.decode()
     }
@@ -108,16 +135,20 @@ impl<'t> Node<'t> {
     }
 
     /// The member of an object.
+    #[inline]
     pub fn member(self, key: &str) -> Option<Node<'t>> {
         if self.entry.kind != Kind::Object {
             return None;
         }
-        let (mut at, end) = (self.at + 1, self.entry.next as usize);
-        while at < end {
-            if self.tape.node(at)?.is(key) {
-                return self.tape.node(at + 1);
+        let (text, entries) = (self.tape.text, &*self.tape.entries);
+        let mut inside = entries.get(..self.entry.next as usize)?.get(self.at + 1..)?;
+        let mut at = self.at + 1;
+        while let Some([name, value]) = inside.first_chunk() {
+            if name.says(text, key) {
+                return Some(Node { tape: self.tape, at: at + 1, entry: value });
             }
-            at = self.tape.entries.get(at + 1)?.next as usize;
+            inside = inside.get((value.next as usize).checked_sub(at)?..)?;
+            at = value.next as usize;
         }
         None
     }
@@ -132,15 +163,18 @@ impl<'t> Node<'t> {
             Some(child)
         })
     }
+}
 
-    /// Whether a string, or a key, says this.
+impl Entry {
+    /// Whether a string, or a key, of the text says this.
     #[inline]
-    fn is(self, text: &str) -> bool {
-        let place = self.entry.start as usize..self.entry.end as usize;
-        if self.entry.escaped {
-            self.string() == text
+    fn says(&self, text: &str, wanted: &str) -> bool {
+        let place = self.start as usize..self.end as usize;
+        if self.escaped {
+            let raw = text.get(place).unwrap_or_default();
+            Quoted { raw, escaped: true }.decode() == wanted
         } else {
-            place.len() == text.len() && self.tape.text.as_bytes().get(place) == Some(text.as_bytes())
+            place.len() == wanted.len() && text.as_bytes().get(place) == Some(wanted.as_bytes())
         }
     }
 }

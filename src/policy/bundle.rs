@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::call::strings;
@@ -49,7 +51,7 @@ pub(super) struct Policy {
     tools: Vec<Tool>,
     /// By `name` and by `qualifiedName`, in the bundle's order.
     tools_by_name: HashMap<Box<str>, Vec<usize>>,
-    /// By email, the first of several.
+    /// By email in its normal form, the first of several.
     members: HashMap<Box<str>, Membership>,
 }
 
@@ -130,7 +132,8 @@ impl Policy {
         }
         for member in objects(agent, "members")? {
             let member = member?;
-            if let Some(email) = optional_string(member, "email")? {
+            // One that is not in its normal form is nobody's.
+            if let Some(email) = optional_string(member, "email")?.filter(|email| *email == normal(email)) {
                 compiled.members.entry(email.into()).or_insert_with(|| membership(member));
             }
         }
@@ -186,9 +189,14 @@ impl Policy {
 
     /// The membership of a person: `None` where the bundle does not list the email, in lower case.
     pub(super) fn membership(&self, email: &str) -> Option<Result<Option<&str>, EvaluationError>> {
-        let membership = self.members.get(&*lower_case(email.trim()))?;
+        let membership = self.members.get(email).or_else(|| self.members.get(&*normal(email)))?;
         Some(membership.as_ref().map(Option::as_deref).map_err(Clone::clone))
     }
+}
+
+/// How emails are compared: trimmed and in lower case.
+fn normal(email: &str) -> Cow<'_, str> {
+    lower_case(email.trim())
 }
 
 fn membership(member: &Map<String, Value>) -> Membership {

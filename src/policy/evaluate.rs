@@ -95,21 +95,15 @@ where
         Some(document) => run.floor(document)?,
         None => None,
     };
-    if let Some(floor) = &floor
-        && floor.verdict == Verdict::Block
-    {
+    let Some(floor) = floor.map(|floor| run.evaluation(floor)) else { return run.candidate(bound) };
+    if floor.verdict == Verdict::Block {
         observer.floor(floor.verdict, None);
-        return Ok(floor.clone());
+        return Ok(floor);
     }
     let candidate = run.candidate(bound)?;
-    let floor_verdict = floor.as_ref().map(|floor| floor.verdict);
-    if let Some(verdict) = floor_verdict {
-        observer.floor(verdict, Some(candidate.verdict));
-    }
-    let decided = match floor {
-        Some(floor) if floor.verdict > candidate.verdict => floor,
-        _ => candidate,
-    };
+    let floor_verdict = Some(floor.verdict);
+    observer.floor(floor.verdict, Some(candidate.verdict));
+    let decided = if floor.verdict > candidate.verdict { floor } else { candidate };
     Ok(Evaluation { floor_verdict, ..decided })
 }
 
@@ -128,13 +122,23 @@ pub(super) struct Live<'a> {
     pub now: Option<i64>,
 }
 
+/// A statement that decides.
+#[derive(Clone, Copy)]
+struct Decided<'a> {
+    document: &'a Document,
+    layer: Layer,
+    statement: &'a Statement,
+    /// Whether it is about the tool, and not only about one of its capabilities.
+    by_tool: bool,
+}
+
 impl<'a, A, O> Run<'_, 'a, A, O>
 where
     A: Arguments + ?Sized,
     O: Observer<'a>,
 {
     /// What the floor's rules for everybody say.
-    fn floor(&self, document: &'a Document) -> Result<Option<Evaluation<'a>>, EvaluationError> {
+    fn floor(&self, document: &'a Document) -> Result<Option<Decided<'a>>, EvaluationError> {
         match self.live(Layer::Floor, document)? {
             Some(live) => self.decide(live, document.own(), None, Layer::Floor),
             None => Ok(None),
@@ -146,11 +150,11 @@ where
         for (layer, document) in [(Layer::Agent, bound.agent), (Layer::Group, bound.group)] {
             let Some(document) = document else { continue };
             let Some(live) = self.live(layer, document)? else { continue };
-            if let Some(decision) = self.by_member(live)? {
-                return Ok(decision);
+            if let Some(decided) = self.by_member(live)? {
+                return Ok(self.evaluation(decided));
             }
-            if let Some(decision) = self.decide(live, document.own(), None, document.layer())? {
-                return Ok(decision);
+            if let Some(decided) = self.decide(live, document.own(), None, document.layer())? {
+                return Ok(self.evaluation(decided));
             }
         }
         let documents = [(Layer::Agent, bound.agent), (Layer::Group, bound.group), (Layer::Floor, bound.floor)];
@@ -161,7 +165,7 @@ where
     }
 
     /// What the rules for the member who calls say.
-    fn by_member(&self, live: Live<'a>) -> Result<Option<Evaluation<'a>>, EvaluationError> {
+    fn by_member(&self, live: Live<'a>) -> Result<Option<Decided<'a>>, EvaluationError> {
         let Some(member) = &self.call.member else { return Ok(None) };
         match live.document.members().of(member, live.document, live.now) {
             Some((scope, kind)) => self.decide(live, scope, Some(kind), Layer::Member),
@@ -206,25 +210,29 @@ where
         scope: &'a Scope,
         selected_by: Option<SubjectKind>,
         layer: Layer,
-    ) -> Result<Option<Evaluation<'a>>, EvaluationError> {
+    ) -> Result<Option<Decided<'a>>, EvaluationError> {
         let by_tool = self.by_tool(live, scope, selected_by)?;
         let by_capability = self.by_capability(live, scope)?;
         let is_stricter = |capability: &Statement| by_tool.is_none_or(|(_, tool)| capability.effect > tool.effect);
         let takes_capability = by_capability.is_some_and(|(_, statement)| is_stricter(statement));
         let index_of = |(index, _)| index;
         self.observer.decision(by_tool.map(index_of), by_capability.map(index_of), takes_capability);
-        let (statement, obligations) = match (by_tool, by_capability) {
-            (_, Some((_, statement))) if takes_capability => (statement, Vec::new()),
-            (Some((_, statement)), _) => (statement, self.obligations(statement)),
-            _ => return Ok(None),
-        };
-        Ok(Some(Evaluation {
+        let decided = |statement, by_tool| Decided { document: live.document, layer, statement, by_tool };
+        Ok(match (by_tool, by_capability) {
+            (_, Some((_, statement))) if takes_capability => Some(decided(statement, false)),
+            (Some((_, statement)), _) => Some(decided(statement, true)),
+            _ => None,
+        })
+    }
+
+    fn evaluation(&self, Decided { document, layer, statement, by_tool }: Decided<'a>) -> Evaluation<'a> {
+        Evaluation {
             verdict: statement.effect,
             floor_verdict: None,
             approval: Some(&statement.approval),
-            obligations,
-            provenance: Provenance { policy_id: live.document.policy_id(), layer, rule: Some(statement.rule()) },
-        }))
+            obligations: if by_tool { self.obligations(statement) } else { Vec::new() },
+            provenance: Provenance { policy_id: document.policy_id(), layer, rule: Some(statement.rule()) },
+        }
     }
 
     /// The first statement that holds under the best key. Where none does, no other key is tried.

@@ -269,11 +269,9 @@ impl MemberScopes {
 
 /// The text in lower case, as Unicode has it.
 pub(super) fn lower_case(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(text.to_lowercase())
-    }
+    // Without a way out in the middle, so that many bytes are looked at in one step.
+    let changes = text.bytes().fold(false, |found, byte| found | !byte.is_ascii() | byte.is_ascii_uppercase());
+    if !changes { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase()) }
 }
 
 #[cfg(test)]

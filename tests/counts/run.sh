@@ -10,14 +10,14 @@ set -u
 
 # A row's name and the most that one of it may take, in instructions: what was measured and a sixth more.
 budgets='
-check 14200
-check_4k 78600
-refusal 10750
-session 7420
+check 8850
+check_4k 67400
+refusal 6370
+session 6200
 '
 # How many times the instructions of a check with one statement a check with 1,000 may take, in percent.
 statements_budget=130
-allocations_budget=3
+allocations_budget=1
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..

@@ -1,11 +1,13 @@
 //! Measures what a client does with a bundle that it fetched, for an agent with 1,000 statements of four conditions
 //! each and as many tools: it reads the text and compiles the policy.
 //!
-//! Prints `compile`, the medians of compiling and of reading in nanoseconds, and a 0 as the last of four columns.
+//! Prints `compile`, the medians of compiling and of reading in nanoseconds, and a 0 as the last of four columns; then
+//! the same of `explained`, a refusal written with its `cause` and `for_model`, and written without.
 
 use std::hint::black_box;
 use std::time::Instant;
 
+use armoriq::decision::{Cause, Decision};
 use armoriq::json::{self, Value, json};
 use armoriq::policy::Bundle;
 
@@ -20,6 +22,28 @@ fn main() {
     let read = median(|| json::parse(black_box(&text)).expect("JSON"));
     let compile = median(|| Bundle::compile(black_box(&answer)).expect("a bundle"));
     println!("compile {compile} {read} 0");
+    let refusal = Decision::block(Cause::Policy, "block:tool_1#0");
+    let bare = Decision { cause: None, ..refusal.clone() };
+    let (explained, unexplained) = (write_time(&refusal), write_time(&bare));
+    println!("explained {:.1} {:.1} 0", explained - unexplained, unexplained);
+}
+
+/// The median time of writing a decision, in nanoseconds.
+fn write_time(decision: &Decision<'_>) -> f64 {
+    const WRITES: u32 = 1000;
+    let mut json = String::new();
+    let mut writes = || {
+        let start = Instant::now();
+        for _ in 0..WRITES {
+            json.clear();
+            black_box(decision).write_json(black_box("pay-mcp__tool_1"), &mut json);
+            black_box(&json);
+        }
+        start.elapsed().as_nanos()
+    };
+    let mut times: Vec<u128> = (0..ROUNDS).map(|_| writes()).collect();
+    times.sort_unstable();
+    times[ROUNDS / 2] as f64 / f64::from(WRITES)
 }
 
 fn bundle() -> Value {
