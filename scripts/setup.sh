@@ -15,12 +15,18 @@ missing=()
 for entry in "${needed[@]}"; do
     have "${entry%%:*}" || missing+=("${entry#*:}")
 done
-# The thread sanitizer wants a second Rust with the source of its standard library: only where nobody minds.
+# The thread sanitizer wants a second Rust with the source of its standard library, and the examples want their
+# languages: only where nobody minds.
 if [ -n "${CI:-}" ]; then
     for entry in /usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web /usr/lib/rustlib/src/rust:rust-web-src \
-        /usr/bin/clang-19:clang-19 /usr/lib/llvm-19/lib/clang/19/lib/linux:libclang-rt-19-dev; do
+        /usr/bin/clang-19:clang-19 /usr/lib/llvm-19/lib/clang/19/lib/linux:libclang-rt-19-dev \
+        /usr/include/nlohmann/json.hpp:nlohmann-json3-dev /usr/share/java/gson.jar:libgoogle-gson-java; do
         [ -e "${entry%%:*}" ] || missing+=("${entry#*:}")
     done
+    for entry in go:golang-go node:nodejs npm:npm ruby:ruby; do
+        have "${entry%%:*}" || missing+=("${entry#*:}")
+    done
+    ruby -e 'require "ffi"' 2>/dev/null || missing+=(ruby-ffi)
 fi
 # `import venv` works without the package that makes it work.
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)

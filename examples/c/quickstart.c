@@ -33,6 +33,16 @@ static void text_member(const char *json, const char *name, char *out, size_t si
     out[length] = '\0';
 }
 
+/* Prints an error object: every error is a code, a message and what else is known. */
+static void print_error(const char *json)
+{
+    char code[64], message[256];
+
+    text_member(json, "code", code, sizeof code);
+    text_member(json, "message", message, sizeof message);
+    printf("ERROR  %s: %s\n", code, message);
+}
+
 /* Asks about one call and prints the answer. Returns the verdict; a held call's delegation id goes to `delegation`. */
 static armoriq_verdict ask(armoriq_session *session, const char *tool, const char *args, char *delegation, size_t size)
 {
@@ -42,7 +52,7 @@ static armoriq_verdict ask(armoriq_session *session, const char *tool, const cha
     char reason[256];
 
     if (armoriq_session_check(session, tool, args, NULL, &verdict, &json) != ARMORIQ_OK) {
-        printf("ERROR  %s: %s\n", tool, json);
+        print_error(json);
     } else {
         text_member(json, "reason", reason, sizeof reason);
         text_member(json, "delegation_id", delegation, size);
@@ -83,16 +93,16 @@ int main(void)
         json = NULL;
         if (armoriq_session_await_approval(session, delegation, "{\"timeout_ms\": 60000, \"interval_ms\": 200}",
                                            &json) != ARMORIQ_OK)
-            printf("ERROR  %s\n", json);
+            print_error(json);
         else
             text_member(json, "status", status, sizeof status), printf("       %s\n", status);
         armoriq_string_free(json);
     }
 
-    /* A key that is none is refused before anything is sent; every error is a code and a JSON object. */
+    /* A key that is none is refused before anything is sent. */
     json = NULL;
     if (armoriq_client_new(ARMORIQ_ABI_VERSION, "{\"api_key\": \"not-a-key\"}", &stranger, &json) != ARMORIQ_OK)
-        printf("ERROR  %s\n", json);
+        print_error(json);
     armoriq_string_free(json);
 
     armoriq_session_free(session);

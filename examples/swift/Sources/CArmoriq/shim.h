@@ -1,0 +1,1 @@
+#include <armoriq.h>
