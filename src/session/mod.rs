@@ -5,10 +5,10 @@ mod approval;
 mod check;
 mod hold;
 mod local;
-#[cfg(test)]
-mod local_tests;
 mod plan;
 mod report;
+#[cfg(test)]
+mod tests;
 mod tools;
 
 use std::sync::Arc;
