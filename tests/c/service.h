@@ -35,6 +35,7 @@ struct service {
     struct service_rule rules[16];
     int listener;
     int stopping;
+    void (*seen)(const char *request); /* called with each request, on any thread; may be NULL */
     int connections;
     char url[64];
 };
@@ -159,6 +160,7 @@ HELPER int service_answer(struct service *service, int connection, const char *r
     none.status = 404;
     strcpy(none.body, "{}");
     sscanf(request, "%*s %127[^? ]", path);
+    if (service->seen) service->seen(request);
     pthread_mutex_lock(&service->lock);
     for (rule = service->rules; rule->path[0] && strcmp(rule->path, path) != 0;) rule++;
     if (!rule->path[0]) rule = &none;
