@@ -3,6 +3,7 @@
 mod answer;
 mod approval;
 mod check;
+mod dispatch;
 mod hold;
 mod local;
 #[cfg(test)]
