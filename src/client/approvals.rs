@@ -175,8 +175,12 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
     use crate::config::ClientOptions;
+    use crate::test_server::{Reply, Server};
 
     const CALL: ReviewedCall<'_> = ReviewedCall {
         server: "bank",
@@ -187,8 +191,12 @@ mod tests {
     };
 
     fn client() -> Client {
-        let options = json::parse_object(r#"{"api_key": "ak_test_x", "backend_endpoint": "http://127.0.0.1:9"}"#);
-        Client::new(ClientOptions::from_json(&options.unwrap()).unwrap()).unwrap()
+        client_of("http://127.0.0.1:9")
+    }
+
+    fn client_of(backend: &str) -> Client {
+        let options = json!({ "api_key": "ak_test_x", "backend_endpoint": backend });
+        Client::new(ClientOptions::from_json(options.as_object().unwrap()).unwrap()).unwrap()
     }
 
     #[test]
@@ -220,6 +228,34 @@ mod tests {
         drop(claim);
         client.claim_approval("d", None).unwrap().spend();
         assert!(client.claim_approval("d", None).is_err());
+    }
+
+    #[test]
+    fn of_many_threads_one_spends_each_approval() {
+        const THREADS: usize = 32;
+        const APPROVALS: usize = 1_000;
+        // The service would accept every mark.
+        let server = Server::start(|_, _| Reply::json(200, "{}"));
+        let (client, start) = (client_of(&server.url("")), Barrier::new(THREADS));
+        let spend = || {
+            start.wait();
+            let ids = (0..APPROVALS).map(|id| id.to_string());
+            let spent = ids.filter(|id| {
+                let spent = client.run(client.spend_approval(id, Some(&CALL), CALL.user_email, CALL.plan_id, None));
+                assert!(matches!(spent, Ok(()) | Err(Error::Delegation { .. })), "{spent:?}");
+                spent.is_ok()
+            });
+            spent.collect::<Vec<_>>()
+        };
+        let mut spent: Vec<String> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(spend)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        spent.sort_unstable();
+        let mut all: Vec<_> = (0..APPROVALS).map(|id| id.to_string()).collect();
+        all.sort_unstable();
+        assert_eq!(spent, all);
+        assert_eq!(server.received().len(), APPROVALS);
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod delegations;
 mod directory;
 mod invocation_answer;
 mod invoke;
+#[cfg(test)]
+mod invoke_tests;
 mod invoke_with_policy;
 mod params;
 mod policies;

@@ -2,6 +2,8 @@
 
 mod answer;
 mod approval;
+#[cfg(test)]
+mod approval_tests;
 mod check;
 mod dispatch;
 mod hold;
