@@ -563,11 +563,34 @@ armoriq_status armoriq_session_report(armoriq_session *session,
                                       char **json);
 
 /**
- * Waits for a person's approval of a held call. An approval that was given is marked as used: it counts once.
+ * Has the proxy make a call of the plan.
+ *
+ * tool, args: as in the check; the arguments are forwarded byte for byte. options: a JSON object, or NULL:
+ * user_email (whose call it is, if not the session's user's), timeout_ms (the client's holds where it is smaller).
+ * json: the tool's result as it is, also where it says that the tool failed; or the error object. A tool that the plan
+ * does not have is refused before anything is sent. A call that failed without an answer, or with
+ * ARMORIQ_ERR_TIMEOUT, may have been made. Blocks for up to the client's timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_STATE (no plan yet), ARMORIQ_ERR_INTENT_MISMATCH (the plan does not have the tool, or it is on
+ * two servers), ARMORIQ_ERR_INVALID_ARGUMENT, and those of armoriq_client_invoke.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_dispatch(armoriq_session *session,
+                                        const char *tool,
+                                        const char *args,
+                                        const char *options,
+                                        char **json);
+
+/**
+ * Waits for a person's approval of a held call. An approval that was given is marked as used: it counts once. Of those
+ * who wait for the same one, one gets "approved" and the others ARMORIQ_ERR_DELEGATION.
  *
  * delegation_id: from the decision. options: a JSON object, or NULL: timeout_ms (300000), interval_ms (5000,
  * how often to look), user_email. json: `{"status": "approved" | "rejected" | "expired" | "timeout"}`, or the
- * error object. Make the call only on "approved". Looks at once, then blocks for up to timeout_ms. Thread-safe.
+ * error object. Make the call only on "approved". Looks at once, then blocks for up to timeout_ms,
+ * and for 2 s more where an approval came at the last moment. Those who wait for the same one share their requests.
+ * Thread-safe.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_DELEGATION (the service refused, or the approval was used before),
@@ -693,6 +716,69 @@ ARMORIQ_MUST_USE
 armoriq_status armoriq_client_refresh_bootstrap(armoriq_client *client,
                                                 const char *params,
                                                 char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * Client methods: calls
+ *
+ * The proxy decides about a call and makes it. A session does the same with armoriq_session_dispatch, and refuses
+ * what its plan does not have.
+ *
+ * params: a JSON object; unknown members are refused.
+ *
+ *     member        type, default
+ *     mcp           text: the server
+ *     action        text: the tool
+ *     intent_token  the object that armoriq_session_start_plan or armoriq_client_get_intent_token gave
+ *     params        the tool's arguments, an object; `{}`. Forwarded byte for byte
+ *     user_email    text: whose call it is; nobody's
+ *     timeout_ms    1 to 86400000; the client's holds where it is smaller
+ *
+ * json: mcp, action, result (the tool's own, as it is), status ("success", or "error" where the result says
+ * that the tool failed), execution_time (seconds), verified (true), metadata {hasToolError}; or the error object.
+ * A call that failed without an answer, or with ARMORIQ_ERR_TIMEOUT, may have been made. Blocks for up to the client's
+ * timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_CONFIGURATION (no proxy is set), ARMORIQ_ERR_TOKEN_EXPIRED (nothing is
+ * sent then), ARMORIQ_ERR_TOKEN_REVOKED, ARMORIQ_ERR_INVALID_TOKEN, ARMORIQ_ERR_POLICY_BLOCKED,
+ * ARMORIQ_ERR_POLICY_HOLD, ARMORIQ_ERR_INTENT_MISMATCH, ARMORIQ_ERR_MCP_INVOCATION (the server's error, or an answer
+ * that cannot be read), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT, ARMORIQ_ERR_CLOSED.
+ */
+
+/** Calls a tool through the proxy, under an intent token. */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_invoke(armoriq_client *client,
+                                     const char *params,
+                                     char **json);
+
+/**
+ * Calls a tool as armoriq_client_invoke does, tells the proxy which amount it moves, and can wait for a person's
+ * approval of a held call.
+ *
+ * params: mcp, action, intent_token and params as there. The library adds _policy_context to the arguments
+ * and, for an approved call, _delegation_id and _approvals; the caller's own arguments must not have these. And
+ * options, an object:
+ *
+ *     member                 type, default
+ *     wait_for_approval      false: a held call is ARMORIQ_ERR_POLICY_HOLD. true, with a user_email: it asks for an approval, waits for it and then makes the call
+ *     delegation_timeout_ms  1800000: how long to wait for the approval
+ *     user_email             text: whose call it is, and who asks for the approval
+ *     requester_role         text: the user's role; what the service says
+ *     requester_limit        0: what the user may decide alone; used with requester_role
+ *
+ * json: as for armoriq_client_invoke, or the error object. Where the approved call was made but its approval could
+ * not be marked as used, the result is there all the same, and metadata has a warning. The log tells of the hold and
+ * the delegation's id, at level 3. Blocks for up to delegation_timeout_ms and some requests of up to the client's
+ * timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * Those of armoriq_client_invoke, and ARMORIQ_ERR_DELEGATION: the approval was refused, expired, was used before or
+ * did not come in time. ARMORIQ_ERR_POLICY_HOLD has delegationError in its metadata where none could be asked for.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_invoke_with_policy(armoriq_client *client,
+                                                 const char *params,
+                                                 char **json);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -13,6 +13,11 @@ mod log;
 pub mod plan;
 pub mod policy;
 mod session;
+/// The server of the transport's tests; not every test here uses all of it.
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "../tests/transport/server.rs"]
+mod test_server;
 pub mod token;
 pub mod tool_definition;
 pub mod transport;

@@ -112,8 +112,12 @@ macro_rules! warning {
     ($($message:tt)+) => { $crate::log::log_at!(Warn, $($message)+) };
 }
 
+macro_rules! info {
+    ($($message:tt)+) => { $crate::log::log_at!(Info, $($message)+) };
+}
+
 macro_rules! debug {
     ($($message:tt)+) => { $crate::log::log_at!(Debug, $($message)+) };
 }
 
-pub(crate) use {debug, log_at, warning};
+pub(crate) use {debug, info, log_at, warning};

@@ -29,8 +29,10 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    client_invoke,
     default_mcp_name,
     empty_plan_and_bad_names,
+    invoke_with_policy_hold_flow,
     local_mode_bundle_unavailable,
     local_mode_decisions,
     local_mode_etag_revalidation,
@@ -40,6 +42,7 @@ scenarios! {
     local_mode_unknown_agent,
     plan_growth_reanchors,
     proxy_mode_check,
+    proxy_mode_dispatch,
     report_audit,
     sdk_mode_allow,
     sdk_mode_block_and_unplanned,

@@ -13,7 +13,7 @@ pub(crate) struct Call {
     request: Request,
     deadline: Option<Instant>,
     with_api_key: bool,
-    concealed: Option<String>,
+    concealed: Vec<String>,
 }
 
 impl Call {
@@ -26,7 +26,7 @@ impl Call {
     }
 
     fn new(request: Request) -> Self {
-        Self { request, deadline: None, with_api_key: true, concealed: None }
+        Self { request, deadline: None, with_api_key: true, concealed: Vec::new() }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -68,7 +68,7 @@ impl Call {
 
     /// A secret of the request, besides the API key, that an answer may repeat and nobody is to read there.
     pub(crate) fn conceal(mut self, secret: Option<&str>) -> Self {
-        self.concealed = secret.map(str::to_owned);
+        self.concealed.extend(secret.map(str::to_owned));
         self
     }
 
@@ -78,7 +78,7 @@ impl Call {
         let request = self.request.header("authorization", &format!("Bearer {key}"));
         let request = request.optional_header("x-api-key", self.with_api_key.then_some(key));
         let mut response = client.transport().send(request, self.deadline).await?;
-        for secret in [Some(key), self.concealed.as_deref()].into_iter().flatten() {
+        for secret in std::iter::once(key).chain(self.concealed.iter().map(String::as_str)) {
             response.conceal(secret);
         }
         Ok(response)

@@ -20,6 +20,7 @@ pub(crate) struct DelegationRequest<'a> {
     pub requester_role: &'a str,
     pub requester_limit: f64,
     pub domain: &'a str,
+    pub target_url: Option<&'a str>,
     pub plan_id: Option<&'a str>,
     pub intent_reference: Option<&'a str>,
     pub merkle_root: Option<&'a str>,
@@ -55,6 +56,7 @@ impl Client {
             .value("requesterRole", request.requester_role)
             .value("requesterLimit", &request.requester_limit)
             .value("domain", request.domain)
+            .optional("targetUrl", request.target_url)
             .optional("planId", request.plan_id)
             .optional("intentReference", request.intent_reference)
             .optional("merkleRoot", request.merkle_root)

@@ -1,12 +1,21 @@
 //! The client: one per process and API key. It owns the connections, the policy store and the caches that its
 //! sessions share.
 
+mod approval_watch;
+mod approvals;
 mod call;
 mod delegations;
 mod directory;
+mod invocation_answer;
+mod invoke;
+#[cfg(test)]
+mod invoke_tests;
+mod invoke_with_policy;
 mod params;
 mod policies;
+mod sse;
 mod tokens;
+mod tool_metadata;
 mod users;
 
 use std::sync::Arc;
@@ -17,14 +26,17 @@ use arc_swap::ArcSwap;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+pub(crate) use approvals::ReviewedCall;
 pub(crate) use call::Call;
 pub(crate) use delegations::{DelegationRequest, DelegationStatus};
+pub(crate) use invoke::Invocation;
 pub use params::{Answer, Params};
 pub(crate) use tokens::{MintRequest, TokenStanding};
 pub use users::UserScope;
 
 use crate::clock::Clock;
 use crate::config::{ClientOptions, Config, Environment, SessionOptions};
+use crate::fork::PerProcess;
 use crate::session::Session;
 use crate::transport::{Transport, TransportOptions};
 use crate::{Error, Result, VERSION};
@@ -41,6 +53,9 @@ struct Inner {
     keys: tokens::KeyStore,
     users: users::UserCache,
     directory: directory::Directory,
+    tool_metadata: tool_metadata::ToolMetadata,
+    approvals: PerProcess<approvals::Approvals>,
+    watches: PerProcess<approval_watch::Watches>,
     clock: Clock,
     closed: AtomicBool,
     in_flight: AtomicUsize,
@@ -69,6 +84,9 @@ impl Client {
             policies: policies::PolicyStore::new(),
             users: users::UserCache::new(config.user_context_ttl),
             directory: directory::Directory::default(),
+            tool_metadata: tool_metadata::ToolMetadata::default(),
+            approvals: PerProcess::new(),
+            watches: PerProcess::new(),
             closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             clock: Clock::default(),

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use serde_json::{Map, Value};
 
 use crate::config::Reader;
+use crate::json::Tape;
 use crate::{Error, Result, json};
 
 /// The parameters of a client method, by name.
@@ -27,6 +28,18 @@ impl<'a> Params<'a> {
     /// Reads the parameters. One that `read` does not ask for is refused by name.
     pub(super) fn read<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
         Reader::read_params(&self.members, read)
+    }
+
+    /// A parameter that is an object, byte for byte as the caller wrote it; one that is left out is an empty object.
+    pub(super) fn object_text(&self, name: &'static str) -> Result<&'a str> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok("{}"),
+            Some(_) => {
+                let tape = Tape::object(self.text).map_err(|error| Error::Internal(error.to_string()))?;
+                let text = tape.object_text(name);
+                text.ok_or_else(|| Error::invalid_argument(format!("parameter \"{name}\": expected an object")))
+            }
+        }
     }
 
     /// For a method that has no parameters.

@@ -9,6 +9,7 @@ mod text;
 
 pub mod client;
 pub mod directory;
+pub mod invocation;
 pub mod library;
 pub mod policy;
 pub mod session;

@@ -256,11 +256,47 @@ pub unsafe extern "C" fn armoriq_session_report(
     })
 }
 
-/// Waits for a person's approval of a held call. An approval that was given is marked as used: it counts once.
+/// Has the proxy make a call of the plan.
+///
+/// `tool`, `args`: as in the check; the arguments are forwarded byte for byte. `options`: a JSON object, or NULL:
+/// `user_email` (whose call it is, if not the session's user's), `timeout_ms` (the client's holds where it is smaller).
+/// `json`: the tool's result as it is, also where it says that the tool failed; or the error object. A tool that the plan
+/// does not have is refused before anything is sent. A call that failed without an answer, or with
+/// `ARMORIQ_ERR_TIMEOUT`, may have been made. Blocks for up to the client's `timeout_ms`. Thread-safe.
+///
+/// # Errors
+/// `ARMORIQ_ERR_INVALID_STATE` (no plan yet), `ARMORIQ_ERR_INTENT_MISMATCH` (the plan does not have the tool, or it is on
+/// two servers), `ARMORIQ_ERR_INVALID_ARGUMENT`, and those of `armoriq_client_invoke`.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_session_dispatch(
+    session: *mut armoriq_session,
+    tool: *const c_char,
+    args: *const c_char,
+    options: *const c_char,
+    json: *mut *mut c_char,
+) -> armoriq_status {
+    // SAFETY: the header demands NUL-terminated text and writable out parameters.
+    let (tool, args) = unsafe { (Text::new(tool), Text::new(args)) };
+    // SAFETY: the same.
+    let (options, json) = unsafe { (Text::new(options), json_out(json)) };
+    on(session, json, |session: &Session| {
+        let options = CheckOptions::dispatch_from_json(&object("options", options)?)?;
+        let result = session.dispatch(tool.required("tool")?, args.json_or_empty("args")?, &options)?;
+        Ok(result.to_string())
+    })
+}
+
+/// Waits for a person's approval of a held call. An approval that was given is marked as used: it counts once. Of those
+/// who wait for the same one, one gets "approved" and the others `ARMORIQ_ERR_DELEGATION`.
 ///
 /// `delegation_id`: from the decision. `options`: a JSON object, or NULL: `timeout_ms` (300000), `interval_ms` (5000,
 /// how often to look), `user_email`. `json`: `{"status": "approved" | "rejected" | "expired" | "timeout"}`, or the
-/// error object. Make the call only on "approved". Looks at once, then blocks for up to `timeout_ms`. Thread-safe.
+/// error object. Make the call only on "approved". Looks at once, then blocks for up to `timeout_ms`,
+/// and for 2 s more where an approval came at the last moment. Those who wait for the same one share their requests.
+/// Thread-safe.
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT`, `ARMORIQ_ERR_DELEGATION` (the service refused, or the approval was used before),

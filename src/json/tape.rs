@@ -78,6 +78,12 @@ impl<'a> Tape<'a> {
         self.text.trim_ascii()
     }
 
+    /// A member of the object as it is written, where the member is an object itself.
+    pub fn object_text(&self, key: &str) -> Option<&'a str> {
+        let entry = self.root()?.member(key)?.entry;
+        self.text.get(entry.start as usize..entry.end as usize).filter(|_| entry.kind == Kind::Object)
+    }
+
     /// The whole object.
     pub fn root(&self) -> Option<Node<'_>> {
         self.node(0)
@@ -121,6 +127,13 @@ impl<'t> Node<'t> {
     #[inline]
     pub fn raw(self) -> &'t str {
         self.tape.text.get(self.entry.start as usize..self.entry.end as usize).unwrap_or_default()
+    }
+
+    /// The value as JSON text: as it is written.
+    pub fn json(self) -> &'t str {
+        let quote = u32::from(self.entry.kind == Kind::String);
+        let place = self.entry.start.saturating_sub(quote) as usize..(self.entry.end + quote) as usize;
+        self.tape.text.get(place).unwrap_or_default()
     }
 
     /// What a string says.
@@ -383,6 +396,10 @@ mod tests {
         assert_eq!(at(&tape, &["n"]).unwrap().double(), f64::INFINITY);
         assert_eq!(at(&tape, &["s"]).unwrap().string(), "😀\n");
         assert_eq!(at(&tape, &["t"]).unwrap().kind(), Kind::True);
+        assert_eq!(at(&tape, &["s"]).unwrap().json(), r#""\ud83d\ude00\n""#);
+        assert_eq!(at(&tape, &["n"]).unwrap().json(), "1e400");
+        assert_eq!(tape.object_text("a").unwrap(), r#"{"b\u0063": [1, {"x": null}, "z"]}"#);
+        assert!(tape.object_text("s").is_none() && tape.object_text("x").is_none());
         assert!(at(&tape, &["x"]).is_none() && at(&tape, &["n", "x"]).is_none() && at(&tape, &["1e400"]).is_none());
     }
 

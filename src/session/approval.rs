@@ -12,6 +12,8 @@ use crate::{Error, Result};
 /// The longest wait between two looks once the service asked for fewer of them.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+/// The least time that the mark of an approval has.
+const TIME_TO_MARK: Duration = Duration::from_secs(2);
 
 /// How long to wait for an approval, and how often to look.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +37,7 @@ impl ApprovalOptions {
 
 impl Session {
     /// Waits until the approval was given, refused or expired, or the time is over. An approval that was given is
-    /// marked as used, so that it counts once.
+    /// marked as used, so that it counts once: of those who wait for the same one, one gets it.
     pub fn await_approval(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<Value> {
         if delegation_id.is_empty() {
             return Err(Error::invalid_argument("delegation_id is empty"));
@@ -47,10 +49,12 @@ impl Session {
     async fn approval(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<&'static str> {
         let deadline = Instant::now().checked_add(options.timeout);
         let mut interval = options.interval.max(SHORTEST_INTERVAL);
+        let mut waiter = self.client().wait_for(delegation_id, deadline);
+        let mut status = waiter.look().await;
         loop {
-            match self.client().delegation_status(delegation_id, deadline).await {
+            match status {
                 Ok(DelegationStatus::Approved) => {
-                    return self.spend_approval(delegation_id, options).await.map(|()| "approved");
+                    return self.take_approval(delegation_id, options, deadline).await.map(|()| "approved");
                 }
                 Ok(DelegationStatus::Rejected) => return Ok("rejected"),
                 Ok(DelegationStatus::Expired) => return Ok("expired"),
@@ -58,26 +62,33 @@ impl Session {
                 Err(Error::Delegation { status_code: Some(429 | 502 | 503 | 504), .. }) => {
                     interval = interval.saturating_mul(2).min(LONGEST_INTERVAL);
                 }
-                Err(Error::Timeout(_)) if is_over(deadline) => return Ok("timeout"),
+                Err(Error::Timeout(_)) if waiter.is_over() => return Ok("timeout"),
                 Err(error) => return Err(error),
             }
-            if is_over(deadline) {
+            let news = waiter.pause(interval).await;
+            if waiter.is_over() && news.is_none() {
                 return Ok("timeout");
             }
-            let left = deadline.map_or(interval, |deadline| deadline.saturating_duration_since(Instant::now()));
-            tokio::time::sleep(interval.min(left)).await;
+            status = match news {
+                Some(news) => news,
+                None => waiter.look().await,
+            };
         }
     }
 
-    async fn spend_approval(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<()> {
+    /// Spends an approval that was given. It is somebody's decision by now, so the mark has a little time even where it
+    /// came at the last moment.
+    async fn take_approval(
+        &self,
+        delegation_id: &str,
+        options: &ApprovalOptions,
+        deadline: Option<Instant>,
+    ) -> Result<()> {
         let email = self.approver_visible_email(options.user_email.as_deref());
         let email = email.ok_or_else(|| Error::invalid_argument("user_email is missing: the session has no user"))?;
         let plan = self.0.plan.load_full();
         let plan_id = plan.as_ref().and_then(|plan| plan.token.plan_id());
-        self.client().mark_executed(email, delegation_id, plan_id, None).await
+        let deadline = deadline.max(Instant::now().checked_add(TIME_TO_MARK));
+        self.client().spend_approval(delegation_id, None, email, plan_id, deadline).await
     }
-}
-
-fn is_over(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }

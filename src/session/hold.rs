@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::Session;
 use super::check::PlannedCall;
 use super::plan::PlanState;
-use crate::Error;
-use crate::client::DelegationRequest;
+use crate::client::{DelegationRequest, ReviewedCall};
 use crate::decision::{Cause, Decision, Verdict};
-use crate::json::{Kind, Node, Tape};
+use crate::json::{Tape, python_float};
 use crate::log::warning;
+use crate::{Error, Result};
 
 /// The least amount that a request names.
 const LEAST_AMOUNT: f64 = 0.01;
@@ -38,9 +38,18 @@ impl Session {
         let amount = amount_of(arguments);
         let plan_id = plan.token.plan_id();
         let client = self.client();
+        let reviewed = ReviewedCall {
+            server: call.server,
+            tool: call.action,
+            arguments: arguments.text(),
+            user_email: email,
+            plan_id,
+        };
         if let Some(approval) = client.check_approved(email, call.action, amount, plan_id, deadline).await {
-            match client.mark_executed(email, &approval.delegation_id, plan_id, deadline).await {
+            let id = &approval.delegation_id;
+            match client.spend_approval(id, Some(&reviewed), email, plan_id, deadline).await {
                 Ok(()) => return approved(approval.delegation_id, held),
+                // Spent, in another call's hand, or given for another call: this one needs its own.
                 Err(Error::Delegation { .. }) => {}
                 Err(error) => return Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}")),
             }
@@ -54,22 +63,39 @@ impl Session {
             requester_role: "agent_user",
             requester_limit: 0.0,
             domain: call.server,
+            target_url: None,
             plan_id,
             intent_reference: Some(&plan.token.token_id),
             merkle_root: plan.token.raw_token.get("merkle_root").and_then(Value::as_str),
             reason: reason.as_deref(),
         };
-        let delegation_id = if amount.is_finite() {
-            client.request_delegation(&request, deadline).await.inspect_err(|error| {
-                warning!("the approval could not be requested: {error}");
-            })
-        } else {
-            Err(Error::invalid_argument("the amount is not finite"))
-        };
+        let delegation_id = self.request_approval(&request, &reviewed, deadline).await;
+        let delegation_id = delegation_id.inspect_err(|error| warning!("the approval could not be requested: {error}"));
         Decision {
             reason: Some(reason.unwrap_or(Cow::Borrowed("Pending approval"))),
             delegation_id: delegation_id.ok(),
             ..held
+        }
+    }
+
+    /// Asks for an approval of this call. The id is not given out where the service has the call under another one's:
+    /// whoever waited for it would take that one's approval.
+    async fn request_approval(
+        &self,
+        request: &DelegationRequest<'_>,
+        reviewed: &ReviewedCall<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<String> {
+        if !request.amount.is_finite() {
+            return Err(Error::invalid_argument("the amount is not finite"));
+        }
+        let delegation_id = self.client().request_delegation(request, deadline).await?;
+        match self.client().remember_approval(&delegation_id, reviewed)? {
+            true => Ok(delegation_id),
+            false => {
+                let message = format!("{delegation_id} was requested for another call, which is still to be decided");
+                Err(Error::Delegation { message, target_agent: None, delegation_id: None, status_code: None })
+            }
         }
     }
 
@@ -100,29 +126,8 @@ fn approved(delegation_id: String, held: Decision<'static>) -> Decision<'static>
 fn amount_of(arguments: &Tape<'_>) -> f64 {
     let named = ["amount", "value", "total", "price", "cost"];
     let amount =
-        named.iter().find_map(|name| arguments.root()?.member(name).and_then(number_of)).unwrap_or(LEAST_AMOUNT);
+        named.iter().find_map(|name| arguments.root()?.member(name).and_then(python_float)).unwrap_or(LEAST_AMOUNT);
     if amount >= LEAST_AMOUNT { amount } else { LEAST_AMOUNT }
-}
-
-/// The number that Python's `float()` makes of the value.
-fn number_of(value: Node<'_>) -> Option<f64> {
-    match value.kind() {
-        Kind::True => Some(1.0),
-        Kind::False => Some(0.0),
-        Kind::Number => Some(value.double()),
-        Kind::String => number_in(value.string().trim()),
-        Kind::Null | Kind::Array | Kind::Object => None,
-    }
-}
-
-fn number_in(text: &str) -> Option<f64> {
-    let bytes = text.as_bytes();
-    let between_digits = |at: usize| {
-        let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
-        digit(at.checked_sub(1)) && digit(at.checked_add(1))
-    };
-    let underscores_fit = bytes.iter().enumerate().all(|(at, byte)| *byte != b'_' || between_digits(at));
-    underscores_fit.then(|| text.replace('_', "").parse().ok()).flatten()
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 mod answer;
 mod approval;
+#[cfg(test)]
+mod approval_tests;
 mod check;
+mod dispatch;
 mod hold;
 mod local;
 mod plan;

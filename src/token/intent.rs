@@ -90,6 +90,22 @@ impl IntentToken {
         now > self.expires_at
     }
 
+    /// Refuses the token once its time is over at `now` (Unix seconds).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TokenExpired`].
+    pub fn refuse_expired(&self, now: f64) -> Result<()> {
+        if !self.is_expired(now) {
+            return Ok(());
+        }
+        Err(Error::TokenExpired {
+            message: format!("Intent token expired {:.1}s ago", now - self.expires_at),
+            token_id: Some(self.token_id.clone()),
+            expired_at: Some(self.expires_at),
+        })
+    }
+
     /// The plan id, also where only the raw token has it.
     pub fn plan_id(&self) -> Option<&str> {
         self.plan_id.as_deref().or_else(|| self.raw_token.get("plan_id").and_then(Value::as_str))
@@ -336,8 +352,9 @@ mod tests {
     #[test]
     fn expires_after_its_last_second() {
         let token = read(&json!({})).unwrap();
-        assert!(!token.is_expired(1060.0));
+        assert!(!token.is_expired(1060.0) && token.refuse_expired(1060.0).is_ok());
         assert!(token.is_expired(1060.1));
+        assert_eq!(token.refuse_expired(1062.54).unwrap_err().to_string(), "Intent token expired 2.5s ago");
     }
 
     #[test]

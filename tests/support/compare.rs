@@ -17,6 +17,9 @@ const OWN_HEADERS: [&str; 2] = ["user-agent", "accept"];
 const EARLY: Duration = Duration::from_millis(20);
 const LATE: Duration = Duration::from_millis(900);
 
+/// Stands for a time that was measured.
+const SECONDS: &str = "<seconds>";
+
 /// What follows this in a reason is whatever the HTTP client says.
 const UNAVAILABLE: &str = "enforce-unavailable: ";
 
@@ -45,6 +48,11 @@ impl Differences {
             (Value::Array(expected), Value::Array(actual)) if expected.len() == actual.len() => {
                 for (index, (expected, actual)) in expected.iter().zip(actual).enumerate() {
                     self.json(&format!("{place}[{index}]"), expected, actual);
+                }
+            }
+            (Value::String(expected), Value::Number(actual)) if expected == SECONDS => {
+                if !actual.as_f64().is_some_and(|seconds| (0.0..60.0).contains(&seconds)) {
+                    self.note(place, format!("{actual} is no time that a call took"));
                 }
             }
             (Value::String(expected), Value::String(actual)) => self.text(place, expected, actual),

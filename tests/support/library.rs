@@ -58,6 +58,7 @@ functions! {
     armoriq_session_start_plan: fn(Handle, Text, Text, Json) -> i32;
     armoriq_session_check: fn(Handle, Text, Text, Text, *mut i32, Json) -> i32;
     armoriq_session_report: fn(Handle, Text, Text, Text, Text, Json) -> i32;
+    armoriq_session_dispatch: fn(Handle, Text, Text, Text, Json) -> i32;
     armoriq_session_await_approval: fn(Handle, Text, Text, Json) -> i32;
     armoriq_session_reset: fn(Handle, Json) -> i32;
     armoriq_session_free: fn(Handle);
@@ -166,6 +167,13 @@ impl Armoriq {
         self.answer(|json| unsafe {
             report(self.session, tool.as_ptr(), args.as_ptr(), result.as_ptr(), options.as_ptr(), json)
         })
+    }
+
+    pub fn dispatch(&self, tool: &str, args: &Value, options: &Value) -> Answer {
+        let (tool, args, options) = (text(tool), text(&args.to_string()), text(&options.to_string()));
+        let dispatch = self.functions.armoriq_session_dispatch;
+        // SAFETY: the texts outlive the call.
+        self.answer(|json| unsafe { dispatch(self.session, tool.as_ptr(), args.as_ptr(), options.as_ptr(), json) })
     }
 
     pub fn await_approval(&self, delegation_id: &str, options: &Value) -> Answer {

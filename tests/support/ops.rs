@@ -8,7 +8,7 @@ use super::{
     compare::Differences,
     library::{ALLOW, Answer, Armoriq, BLOCK, HOLD, OK},
     scenario::{Failure, Scenario, Step},
-    stub::Stub,
+    stub::{Stub, python_json, python_repr},
 };
 
 /// How an op is called, how its result is compared, and which of the recorded waits count.
@@ -16,11 +16,13 @@ struct Op {
     call: fn(&mut Armoriq, &Step) -> Answer,
     compare: fn(&mut Differences, &str, &Step, &Answer),
     waits: fn(&[f64]) -> &[f64],
+    /// The path of the request that the first wait follows; the first of all when empty.
+    waits_after: &'static str,
 }
 
 impl Op {
     fn named(name: &str) -> Self {
-        let plain = Self { call: client_method, compare: as_recorded, waits: |recorded| recorded };
+        let plain = Self { call: client_method, compare: as_recorded, waits: |recorded| recorded, waits_after: "" };
         match name {
             "start_session" => Self { call: start_session, ..plain },
             "start_plan" => Self { call: start_plan, ..plain },
@@ -31,7 +33,10 @@ impl Op {
                 call: await_approval,
                 compare: approval,
                 waits: |recorded| recorded.get(1..).unwrap_or_default(),
+                ..plain
             },
+            "dispatch" => Self { call: dispatch, ..plain },
+            "invoke_with_policy" => Self { waits_after: "/delegation/request", ..plain },
             "reset" => Self { call: |armoriq, _| armoriq.reset(), ..plain },
             // Every other is a method of the client's.
             _ => plain,
@@ -40,11 +45,14 @@ impl Op {
 }
 
 /// The status that stands for an exception of the official SDK.
-const EXCEPTIONS: [(&str, i32, &str); 4] = [
+const EXCEPTIONS: [(&str, i32, &str); 7] = [
     ("ValueError", 1, "ARMORIQ_ERR_INVALID_ARGUMENT"),
     ("InvalidTokenException", 20, "ARMORIQ_ERR_INVALID_TOKEN"),
+    ("IntentMismatchException", 30, "ARMORIQ_ERR_INTENT_MISMATCH"),
     ("IntentReanchorException", 31, "ARMORIQ_ERR_INTENT_REANCHOR"),
     ("PolicyBlockedException", 40, "ARMORIQ_ERR_POLICY_BLOCKED"),
+    ("PolicyHoldException", 41, "ARMORIQ_ERR_POLICY_HOLD"),
+    ("MCPInvocationException", 60, "ARMORIQ_ERR_MCP_INVOCATION"),
 ];
 
 /// Plays a scenario against a stub, and says what differed.
@@ -66,12 +74,16 @@ pub fn play(library: &OsStr, scenario: &Scenario) -> Option<String> {
             armoriq.saved.insert(name.clone(), answer.json.clone());
         }
         match &step.error {
-            Some(failure) => compare_failure(&mut differences, &place, &armoriq, failure, &answer),
+            Some(failure) => {
+                let failure = as_this_library_says(failure, step, &stub);
+                compare_failure(&mut differences, &place, &armoriq, &failure, &answer);
+            }
             None if answer.status == OK => (op.compare)(&mut differences, &place, step, &answer),
             None => differences.note(&place, format!("failed with {}: {}", answer.status, answer.json)),
         }
         differences.requests(&place, step, &seen);
-        differences.waits(&place, (op.waits)(&step.delays_s), &seen);
+        let first = seen.iter().position(|request| op.waits_after.is_empty() || request.path == op.waits_after);
+        differences.waits(&place, (op.waits)(&step.delays_s), &seen[first.unwrap_or_default()..]);
         differences.idempotency(&place, step, &seen, &mut used_keys);
     }
     differences.into_report()
@@ -96,11 +108,18 @@ fn start_plan(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
 }
 
 fn check(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
-    let options = match &args["user_email"] {
+    armoriq.check(name(&args["tool"]), &args["args"], &user_option(args))
+}
+
+fn dispatch(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
+    armoriq.dispatch(name(&args["tool"]), &args["args"], &user_option(args))
+}
+
+fn user_option(args: &Value) -> Value {
+    match &args["user_email"] {
         Value::Null => json!({}),
         user_email => json!({ "user_email": user_email }),
-    };
-    armoriq.check(name(&args["tool"]), &args["args"], &options)
+    }
 }
 
 fn report(armoriq: &mut Armoriq, Step { args, .. }: &Step) -> Answer {
@@ -167,6 +186,15 @@ fn approval(differences: &mut Differences, place: &str, step: &Step, answer: &An
 
 fn recorded(step: &Step) -> &Value {
     step.result.as_ref().expect("a step has a result or an error")
+}
+
+/// The failure with the stub's own address, and with a JSON body where the recording has Python's rendering of it.
+fn as_this_library_says(failure: &Failure, step: &Step, stub: &Stub) -> Failure {
+    let mut message = failure.message.replace("{{proxy}}", &format!("http://{}", stub.proxy));
+    for body in step.exchanges.iter().filter_map(|exchange| exchange.response.json.as_ref()) {
+        message = message.replace(&python_repr(body), &python_json(body));
+    }
+    Failure { message, ..failure.clone() }
 }
 
 fn compare_failure(differences: &mut Differences, place: &str, armoriq: &Armoriq, failure: &Failure, answer: &Answer) {

@@ -29,7 +29,7 @@ pub struct Step {
     pub delays_s: Vec<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 pub struct Failure {
     pub exception: String,
     pub message: String,

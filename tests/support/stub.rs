@@ -209,8 +209,20 @@ fn encode(response: &Response) -> Vec<u8> {
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
+/// JSON as Python's `repr` shows it, as far as the recordings need it.
+pub fn python_repr(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| format!("'{name}': {}", python_repr(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        Value::String(text) => format!("'{text}'"),
+        other => python_json(other),
+    }
+}
+
 /// JSON as Python's `json.dumps` writes it: messages quote the service's text.
-fn python_json(value: &Value) -> String {
+pub fn python_json(value: &Value) -> String {
     let mut bytes = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut bytes, PythonFormatter)).expect("a JSON value serialises");
     String::from_utf8(bytes).expect("the formatter writes ASCII")
