@@ -15,6 +15,7 @@ pub mod policy;
 mod session;
 pub mod token;
 pub mod tool_definition;
+pub mod tool_schema;
 pub mod transport;
 
 pub use error::{Error, Result};

@@ -29,7 +29,10 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    client_get_intent_token_and_verify,
     default_mcp_name,
+    delegation_requests,
+    directory_and_bootstrap,
     empty_plan_and_bad_names,
     local_mode_bundle_unavailable,
     local_mode_decisions,
@@ -40,6 +43,7 @@ scenarios! {
     local_mode_unknown_agent,
     plan_growth_reanchors,
     proxy_mode_check,
+    refine_plan,
     report_audit,
     sdk_mode_allow,
     sdk_mode_block_and_unplanned,
@@ -48,6 +52,8 @@ scenarios! {
     sdk_mode_hold_reuses_approval,
     token_denied_and_failed,
     token_retries_5xx,
+    token_usage,
+    trust_primitives,
 }
 
 fn replay(name: &str) {

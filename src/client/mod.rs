@@ -2,11 +2,17 @@
 //! sessions share.
 
 mod call;
+mod delegation_methods;
 mod delegations;
 mod directory;
+mod inventory;
+mod inventory_push;
 mod params;
 mod policies;
 mod tokens;
+mod transcript;
+mod trust;
+mod usage;
 mod users;
 
 use std::sync::Arc;
@@ -21,6 +27,7 @@ pub(crate) use call::Call;
 pub(crate) use delegations::{DelegationRequest, DelegationStatus};
 pub use params::{Answer, Params};
 pub(crate) use tokens::{MintRequest, TokenStanding};
+pub(crate) use trust::ReanchorRequest;
 pub use users::UserScope;
 
 use crate::clock::Clock;
@@ -41,6 +48,7 @@ struct Inner {
     keys: tokens::KeyStore,
     users: users::UserCache,
     directory: directory::Directory,
+    inventory: inventory::Inventory,
     clock: Clock,
     closed: AtomicBool,
     in_flight: AtomicUsize,
@@ -69,6 +77,7 @@ impl Client {
             policies: policies::PolicyStore::new(),
             users: users::UserCache::new(config.user_context_ttl),
             directory: directory::Directory::default(),
+            inventory: inventory::Inventory::default(),
             closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             clock: Clock::default(),

@@ -7,12 +7,14 @@
 
 mod canonical;
 mod object;
+mod quoted;
 mod reader;
 mod scanner;
 mod tape;
 
 pub use canonical::{canonical, sha256_hex};
 pub use object::{ObjectWriter, push_text};
+pub(crate) use quoted::{quoted, shown};
 pub use reader::{parse, parse_bytes, parse_object};
 pub use serde_json::{Map, Number, Value, json};
 pub use tape::{Kind, Node, Tape};

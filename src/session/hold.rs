@@ -48,18 +48,19 @@ impl Session {
         let request = DelegationRequest {
             tool: call.action,
             action: call.action,
-            arguments: arguments.text(),
-            amount,
+            arguments: Some(arguments.text()),
+            amount: Some(amount),
             requester_email: email,
-            requester_role: "agent_user",
-            requester_limit: 0.0,
-            domain: call.server,
+            requester_role: Some("agent_user"),
+            requester_limit: Some(0.0),
+            domain: Some(call.server),
             plan_id,
             intent_reference: Some(&plan.token.token_id),
             merkle_root: plan.token.raw_token.get("merkle_root").and_then(Value::as_str),
             reason: reason.as_deref(),
+            ..DelegationRequest::default()
         };
-        let delegation_id = if amount.is_finite() {
+        let delegation = if amount.is_finite() {
             client.request_delegation(&request, deadline).await.inspect_err(|error| {
                 warning!("the approval could not be requested: {error}");
             })
@@ -68,7 +69,7 @@ impl Session {
         };
         Decision {
             reason: Some(reason.unwrap_or(Cow::Borrowed("Pending approval"))),
-            delegation_id: delegation_id.ok(),
+            delegation_id: delegation.ok().map(|delegation| delegation.delegation_id),
             ..held
         }
     }
