@@ -119,7 +119,7 @@ mod tests {
         let read = read(json!({"name": "pay", "description": "Pays", "annotations": {"readOnlyHint": true}}));
         assert_eq!(read.description.as_deref(), Some("Pays"));
         assert_eq!(read.annotations, Some(json!({"readOnlyHint": true})));
-        let odd = super::ToolDefinition::read(&json!({"name": "pay", "description": 1, "annotations": []})).unwrap();
+        let odd = ToolDefinition::read(&json!({"name": "pay", "description": 1, "annotations": []})).unwrap();
         assert_eq!((odd.description, odd.annotations), (None, None));
     }
 

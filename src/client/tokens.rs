@@ -70,7 +70,9 @@ impl Client {
     pub async fn get_intent_token(&self, params: Params<'_>) -> Result<Value> {
         let (plan, policy, validity_seconds, user_email) = params.read(|reader| {
             // What a plan is made with stays here: the service is not told.
-            (reader.text("llm")?, reader.text("prompt")?, reader.members("metadata")?);
+            reader.text("llm")?;
+            reader.text("prompt")?;
+            reader.members("metadata")?;
             Ok((
                 reader.value("plan"),
                 reader.members("policy")?,
