@@ -688,36 +688,6 @@ armoriq_status armoriq_policy_check(const char *documents,
                                     char **json);
 
 /* ------------------------------------------------------------------------------------------------
- * Client methods: directory
- *
- * What the organisation has registered: its MCP servers, their tools, its users and their roles.
- *
- * params: NULL or `{}`. json: the service's answer as it is: org {name}, agent {id}, mcps [{name, ...}],
- * toolMap {tool: server}; or the error object. Remembered for the client's life; see
- * armoriq_client_refresh_bootstrap. Blocks for up to the client's timeout_ms. Thread-safe.
- *
- * Errors:
- * ARMORIQ_ERR_CONFIGURATION (the service refused), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT,
- * ARMORIQ_ERR_CLOSED.
- */
-
-/** Tells the organisation, the agent, the MCP servers and which server each tool is on. */
-ARMORIQ_MUST_USE
-armoriq_status armoriq_client_bootstrap(armoriq_client *client,
-                                        const char *params,
-                                        char **json);
-
-/**
- * Asks for the answer of armoriq_client_bootstrap anew, and remembers that.
- *
- * params, json and errors are as there. Blocks for up to the client's timeout_ms. Thread-safe.
- */
-ARMORIQ_MUST_USE
-armoriq_status armoriq_client_refresh_bootstrap(armoriq_client *client,
-                                                const char *params,
-                                                char **json);
-
-/* ------------------------------------------------------------------------------------------------
  * Client methods: calls
  *
  * The proxy decides about a call and makes it. A session does the same with armoriq_session_dispatch, and refuses
@@ -779,6 +749,614 @@ ARMORIQ_MUST_USE
 armoriq_status armoriq_client_invoke_with_policy(armoriq_client *client,
                                                  const char *params,
                                                  char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * Client methods: intent tokens
+ *
+ * What a session does by itself, for programs that keep their own plans: mint a token, and look at one. A token
+ * travels as the JSON object that this, or armoriq_session_start_plan, gave; pass it on as it is.
+ *
+ * params: a JSON object:
+ *
+ *     member                 type, default
+ *     plan                   required: an object with steps, a list, as the service is to see it: {"goal", "steps": [{"action", "mcp", "params"}]}
+ *     policy                 object, null: a policy to send along
+ *     validity_seconds       positive number, 60.0: how long the token is to live; sent as written
+ *     user_email             text: whose plan it is; without it the client's user_id
+ *     llm, prompt, metadata  text, text, object: accepted for the official SDK's sake, and not sent
+ *
+ * json: the token, or the error object: token_id, plan_hash, plan_id (or null), signature, issued_at and
+ * expires_at (Unix seconds), policy, composite_identity, client_info, policy_validation, policy_snapshot,
+ * step_proofs, total_steps, raw_token (what the service signed, with the plan), jwt_token,
+ * subtree_delegation (null). It is a secret: whoever has it may act on the plan.
+ *
+ * Blocks for up to 30 s an attempt (or the client's timeout_ms, where that is less), with up to max_retries
+ * further attempts. One idempotency key is sent with all of them. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_POLICY_BLOCKED (the policy
+ * refuses the plan: reason, enforcement_action, metadata), ARMORIQ_ERR_INVALID_TOKEN (no token was issued),
+ * ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ *
+ *     armoriq_client_get_intent_token(client,
+ *         "{\"plan\": {\"goal\": \"g\", \"steps\": [{\"action\": \"pay\", \"mcp\": \"bank\", \"params\": {}}]}}", &json);
+ */
+
+/** Mints an intent token for a plan, without a session. */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_get_intent_token(armoriq_client *client,
+                                               const char *params,
+                                               char **json);
+
+/**
+ * Tells whether an intent token is whole: not expired, and unchanged since it was signed.
+ *
+ * params: a JSON object: intent_token, required. json: true or false, or the error object. The signature is
+ * verified with the key inside the token, so that true does not say who issued it; local mode verifies that by itself,
+ * with the IAP's key. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (no intent_token, or an object that is none), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_verify_token(armoriq_client *client,
+                                           const char *params,
+                                           char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * Client methods: trust
+ *
+ * What may be done with an intent token besides showing it: hand it on, or a part of it, revoke it, put another plan
+ * under it; and ask about a plan before there is a token. An intent_token is the JSON object that
+ * armoriq_client_get_intent_token or armoriq_session_start_plan gave.
+ *
+ * params: a JSON object:
+ *
+ *     member               type, default
+ *     intent_token         required: the token to hand on
+ *     delegate_public_key  required text: the delegate's Ed25519 key in hex
+ *     validity_seconds     positive number, 3600
+ *     allowed_actions      list of texts: only these actions; without it all that the token has
+ *     target_agent         text: the delegate's agent id
+ *     subtask              object: what the delegate is to do
+ *
+ * json: delegation_id, delegated_token (a token of its own), delegate_public_key, target_agent (or null),
+ * expires_at (Unix seconds), trust_delta, status ("delegated"), metadata; or the error object. Where the
+ * service says nothing of an expiry the delegated token counts as expired.
+ *
+ * Blocks for up to 10 s (or the client's timeout_ms, where that is less); it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_DELEGATION (refused, or no
+ * token in the answer: status_code, target_agent), ARMORIQ_ERR_TOKEN_REVOKED, ARMORIQ_ERR_SERVICE,
+ * ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ */
+
+/** Hands an intent token on to another agent: the service makes one for the holder of that agent's key. */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_delegate(armoriq_client *client,
+                                       const char *params,
+                                       char **json);
+
+/**
+ * Hands on the part of an intent token that is about one part of its plan, with a proof that the part belongs to the
+ * whole.
+ *
+ * params: a JSON object:
+ *
+ *     member               type, default
+ *     intent_token         required: the token to hand a part of on
+ *     delegate_public_key  required text: the delegate's Ed25519 key in hex
+ *     subtree_path         required text: the part, such as "/steps/[0]"
+ *     validity_seconds     positive number, 3600
+ *     parent_plan          object: the whole plan, where the service does not have it
+ *     plan_id              text: the token's own
+ *     intent_reference     text
+ *     target_agent         text: named in errors, not sent
+ *
+ * json: trust_id, delta (the service's record), inclusion_proof (a list), subtree_root (a hash),
+ * delegated_token; or the error object. The delegated token is the given one with subtree_delegation:
+ * subtree_path, subtree_root, parent_plan_hash, inclusion_proof, parent_token_id.
+ *
+ * Blocks for up to 10 s an attempt (or the client's timeout_ms, where that is less), with up to max_retries
+ * further attempts. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_DELEGATION (refused:
+ * status_code, target_agent), ARMORIQ_ERR_TOKEN_REVOKED, ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no
+ * answer), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_delegate_subtree(armoriq_client *client,
+                                               const char *params,
+                                               char **json);
+
+/**
+ * Revokes an intent token: the service blocks every later call that shows it.
+ *
+ * params: a JSON object: intent_token and reason (text), required; cascade (true: also what was delegated from
+ * it), plan_id (text, the token's own), intent_reference (text). json: the service's answer as it is, such as
+ * trustId, delta, cascadedRevocations; or the error object. Local mode does not ask the service and learns of it
+ * only when the token expires.
+ *
+ * Blocks for up to 10 s an attempt (or the client's timeout_ms, where that is less), with up to max_retries
+ * further attempts. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_DELEGATION (refused:
+ * status_code), ARMORIQ_ERR_TOKEN_REVOKED, ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer),
+ * ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_revoke(armoriq_client *client,
+                                     const char *params,
+                                     char **json);
+
+/**
+ * Puts another plan under an intent token, as armoriq_session_start_plan does when a plan has grown.
+ *
+ * params: a JSON object: intent_token and updated_plan (an object), required; reason (text), plan_id (text,
+ * the token's own), intent_reference (text). json: the service's answer as it is, such as trustId, delta; or
+ * the error object. The token stays the same.
+ *
+ * Blocks for up to 10 s an attempt (or the client's timeout_ms, where that is less), with up to max_retries
+ * further attempts. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_INTENT_REANCHOR (refused:
+ * status_code, plan_id, reason, such as "intent_plan_expired" or "reanchor_chain_limit": then mint anew),
+ * ARMORIQ_ERR_TOKEN_REVOKED, ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_reanchor(armoriq_client *client,
+                                       const char *params,
+                                       char **json);
+
+/**
+ * Asks the service what it thinks of a request and the tool calls that a model made of it, before there is a plan.
+ *
+ * params: a JSON object, or NULL: agent_id (text), user_prompt (text), tool_calls (a list),
+ * authority_snapshot (any JSON). What is left out is sent as null. json: decision (text, the service's own word:
+ * go ahead only on one that you know), intent_id (or null), violations, offending_interfaces, predicate_fails
+ * (lists), meta (object); or the error object.
+ *
+ * Blocks for up to 30 s (or the client's timeout_ms, where that is less); it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_SERVICE (no answer, or
+ * none with a decision: treat it as a refusal), ARMORIQ_ERR_TIMEOUT, ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_refine(armoriq_client *client,
+                                     const char *params,
+                                     char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * Client methods: approvals and plans
+ *
+ * What a session does by itself when a call is held, for programs that do it in their own way; and what the service is
+ * told of a plan.
+ *
+ * params: a JSON object:
+ *
+ *     member                                  type, default
+ *     tool, action                            required texts: the tool, and what it is to do
+ *     requester_email                         required text: in whose name
+ *     arguments                               object: the call's arguments, forwarded as they are written
+ *     amount                                  number that is not negative: what the call is about, in the tool's own unit
+ *     requester_role, requester_limit         text, number that is not negative: up to what the requester may decide alone
+ *     domain, target_url                      texts: the MCP server, its address
+ *     plan_id, intent_reference, merkle_root  texts: from the intent token
+ *     reason                                  text: why the call was held
+ *
+ * What is left out is not sent; the service asks for amount, requester_role and requester_limit. json:
+ * delegation_id, status ("pending"), expires_at (ISO 8601, or null); or the error object.
+ *
+ * Blocks for up to the client's timeout_ms; it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_DELEGATION (refused),
+ * ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ */
+
+/** Asks for a person's approval of a call. */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_create_delegation_request(armoriq_client *client,
+                                                        const char *params,
+                                                        char **json);
+
+/**
+ * Looks for an approval that was given and not used yet.
+ *
+ * params: a JSON object: user_email, tool (texts) and amount (a number that is not negative), required: those
+ * of the request; plan_id (text): the service finds none without it. json: delegation_id, approver_email,
+ * approver_role, delegation_token (each null where it is not known), approved (true); JSON null where there is
+ * none, which an answer that cannot be read also means; or the error object. Spend it with
+ * armoriq_client_mark_delegation_executed before the call is made.
+ *
+ * Blocks for up to the client's timeout_ms; it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_SERVICE,
+ * ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_check_approved_delegation(armoriq_client *client,
+                                                        const char *params,
+                                                        char **json);
+
+/**
+ * Tells where a request for an approval stands.
+ *
+ * params: a JSON object: delegation_id, required. json: a JSON text: "pending", "approved", "rejected",
+ * "expired", or "none" where the service says nothing of it; or the error object. Blocks for up to 10 s (or the
+ * client's timeout_ms, where that is less); it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_DELEGATION (the service
+ * cannot tell: delegation_id, status_code), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer),
+ * ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_get_delegation_status(armoriq_client *client,
+                                                    const char *params,
+                                                    char **json);
+
+/**
+ * Spends an approval, so that it is not used a second time.
+ *
+ * params: a JSON object: user_email and delegation_id, required texts; plan_id (text). json: JSON null, or
+ * the error object. Make the call only after ARMORIQ_OK. Blocks for up to the client's timeout_ms an attempt, with
+ * up to max_retries further attempts; they share an idempotency key. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_DELEGATION (the service
+ * did not accept it as unused: delegation_id, status_code), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no
+ * answer), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_mark_delegation_executed(armoriq_client *client,
+                                                       const char *params,
+                                                       char **json);
+
+/**
+ * Tells the service that a plan was carried out: armoriq_client_update_plan_status with "completed".
+ *
+ * params: a JSON object: plan_id, required. json and all else are as there.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_complete_plan(armoriq_client *client,
+                                            const char *params,
+                                            char **json);
+
+/**
+ * Tells the service what became of a plan.
+ *
+ * params: a JSON object: plan_id and status, required texts; the service knows "active", "executing",
+ * "completed", "failed" and "expired". json: `{"delivered": true}`, or `{"delivered": false, "reason": ...}` where
+ * the service did not take it or did not answer; or the error object. Blocks for up to the client's timeout_ms an
+ * attempt, with up to max_retries further attempts; they share an idempotency key. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_CLOSED. What the service does is no error.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_update_plan_status(armoriq_client *client,
+                                                 const char *params,
+                                                 char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * Client methods: directory
+ *
+ * What the organisation has registered: its MCP servers, their tools, its users and their roles.
+ *
+ * params: NULL or `{}`. json: the service's answer as it is: org {name}, agent {id}, mcps [{name, ...}],
+ * toolMap {tool: server}; or the error object. Remembered for the client's life; see
+ * armoriq_client_refresh_bootstrap. Blocks for up to the client's timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_CONFIGURATION (the service refused), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT,
+ * ARMORIQ_ERR_CLOSED.
+ */
+
+/** Tells the organisation, the agent, the MCP servers and which server each tool is on. */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_bootstrap(armoriq_client *client,
+                                        const char *params,
+                                        char **json);
+
+/**
+ * Asks for the answer of armoriq_client_bootstrap anew, and remembers that.
+ *
+ * params, json and errors are as there. Blocks for up to the client's timeout_ms. Thread-safe.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_refresh_bootstrap(armoriq_client *client,
+                                                const char *params,
+                                                char **json);
+
+/**
+ * Lists the MCP servers that are registered.
+ *
+ * params: NULL or `{}`. json: a list of objects as the service gives them, such as `{"mcpId", "name", "url"}`; or
+ * the error object. Blocks for up to the client's timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_MCP_INVOCATION (the service refused), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer),
+ * ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_list_mcps(armoriq_client *client,
+                                        const char *params,
+                                        char **json);
+
+/**
+ * Tells what the service knows of a user: their membership and policies.
+ *
+ * params: a JSON object: user_email, required; it is trimmed and put in lower case. json: the service's answer
+ * as it is, or the error object. Remembered for user_context_ttl_seconds, as armoriq_user_resolve does. Blocks for
+ * up to the client's timeout_ms, and not while it is remembered. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_CONFIGURATION (no such
+ * user), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_resolve_user(armoriq_client *client,
+                                           const char *params,
+                                           char **json);
+
+/**
+ * Forgets what is remembered of a user: the next question is asked anew.
+ *
+ * params: a JSON object: user_email, required. json: JSON null, or the error object. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_invalidate_user(armoriq_client *client,
+                                              const char *params,
+                                              char **json);
+
+/**
+ * Lists the tools of an MCP server with their schemas.
+ *
+ * params: a JSON object: mcp_name, required. json: a list of objects as the service gives them, or the error
+ * object. Blocks for up to the client's timeout_ms. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_MCP_INVOCATION (no such
+ * server), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_get_mcp_tool_schemas(armoriq_client *client,
+                                                   const char *params,
+                                                   char **json);
+
+/**
+ * Tells what the tools of an MCP server mean, such as which of them move money.
+ *
+ * params: a JSON object: mcp_name, required. json: mcp_id, name, role_mapping {role of the organisation:
+ * role on the server} and tool_metadata, an object with each tool's meaning by its name:
+ *
+ *     member                               what it is; null where it is not known
+ *     is_financial                         whether a call moves money
+ *     transaction_type                     text
+ *     amount_fields                        list of texts: which arguments hold the amount, the first that is there counts
+ *     amount_unit                          "cents", or null for the currency's own unit
+ *     currency, recipient_field, category  texts
+ *
+ * A server of which the service knows nothing has an empty tool_metadata, which is not remembered; all else is, for
+ * the client's life. Blocks for up to the client's timeout_ms, and not while it is remembered. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_SERVICE,
+ * ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_fetch_tool_metadata(armoriq_client *client,
+                                                  const char *params,
+                                                  char **json);
+
+/**
+ * Tells what a role of the organisation is called on an MCP server.
+ *
+ * params: a JSON object: mcp_name and org_role, required texts. json: a JSON text: the server's name for the
+ * role, or org_role itself where it has none; or the error object. Asks and remembers as
+ * armoriq_client_fetch_tool_metadata does. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_SERVICE,
+ * ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_resolve_role(armoriq_client *client,
+                                           const char *params,
+                                           char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * Client methods: tool inventory
+ *
+ * Declare the tools that the model is given, once they are known. The inventory grows with each call and is sent in
+ * the background; in the mode "sdk" each check says which inventory it belongs to.
+ *
+ * params: a JSON object:
+ *
+ *     member       type
+ *     tools        list: names, or definitions as MCP, OpenAI or Anthropic write them. A name with a server ("data-mcp__fetch_sales"), or that armoriq_client_bootstrap has told the server of, is that server's. {"type": "mcp", "server_label", "server_url"} and {"type": "mcp_toolset", "mcp_server_name"} are servers; another type without a name, such as {"type": "web_search"}, is passed over
+ *     mcp_servers  list of {"name", "url", "tools"}: a server with its tools as MCP's tools/list gives them; name or url may be left out
+ *
+ * A tool that was declared with a schema keeps it, so that a changed one does not go unnoticed. json, or the error
+ * object:
+ *
+ *     member              what it is
+ *     snapshot_hash       "v1:sha256:...", over the agent's own tools
+ *     tools, mcp_servers  how many there are by now
+ *     push                "scheduled" (it will be sent), "unchanged" (the service has it), "nothing" (there is nothing to send, or the client has no agent_id), "failed" (no thread could be started)
+ *
+ * It is sent as soon as it differs from what the service has, and again when an answer says that the service has lost
+ * it, at most once a minute; each time there are up to four attempts, after 1, 4 and 16 s. What goes wrong is in the
+ * log. armoriq_client_close waits for a sending that has begun. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), among them an item of a list that is no
+ * tool or no server (by its place), or a schema whose references make it too large; then nothing is declared.
+ * ARMORIQ_ERR_CLOSED.
+ *
+ *     armoriq_client_declare_tools(client, "{\"tools\": [{\"name\": \"pay\", \"input_schema\": {\"type\": \"object\"}}]}", &json);
+ */
+
+/**
+ * Declares the tools that the agent has, so that the service knows what a call's arguments should look like and
+ * notices when they change.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_declare_tools(armoriq_client *client,
+                                            const char *params,
+                                            char **json);
+
+/* ------------------------------------------------------------------------------------------------
+ * Client methods: token usage
+ *
+ * What models cost, for the dashboard. These calls do not fail for what the service does: they give ARMORIQ_OK, and
+ * ok in the result says whether it worked.
+ *
+ * params: a JSON object:
+ *
+ *     member                        type, default
+ *     product                       required text: such as "armorclaude"
+ *     session_id                    required text
+ *     entries                       required list of {"model", "inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"}; an empty one is not sent
+ *     usage_date                    required text: the day in UTC, YYYY-MM-DD
+ *     usage_hour                    required whole number: the hour of that day in UTC, 0 to 23
+ *     repo, device_id, device_name  texts
+ *     armored                       true or false: whether ArmorIQ decided the session's calls
+ *
+ * json: ok, status (of HTTP, where there was an answer), recorded (how many entries, or null), reason (where
+ * ok is false); or the error object. Blocks for up to the client's timeout_ms an attempt, with up to max_retries
+ * further attempts. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), among them a date or an hour that there
+ * is not; ARMORIQ_ERR_CLOSED.
+ */
+
+/** Records how many tokens the models of a session used in one hour, in the place of what was recorded for it before. */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_record_token_usage(armoriq_client *client,
+                                                 const char *params,
+                                                 char **json);
+
+/**
+ * Starts the usage stream, or finds the one that there is: what armoriq_client_record_token_usage_batch belongs to.
+ *
+ * params: a JSON object, or NULL: timeout_ms (5000). json: ok (true or false) and, where it is known, status
+ * (of HTTP). With true: value, the service's answer. With false: retryable (whether the same call may succeed
+ * later), reason, and where it applies unreachable (true: no answer), retry_after_ms, relogin_required (true:
+ * the user has to log in anew); or the error object. value has generation, a UUID. Blocks for up to timeout_ms
+ * (or the client's, where that is less); it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown parameter, a bad timeout_ms), ARMORIQ_ERR_CLOSED. What the service
+ * does is no error.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_initialize_usage_stream(armoriq_client *client,
+                                                      const char *params,
+                                                      char **json);
+
+/**
+ * Ends a generation of the usage stream, so that everything is sent anew in the next.
+ *
+ * params: a JSON object: generation and reset_id (a UUID of your own, the same when the call is repeated),
+ * required; timeout_ms (5000). json: ok (true or false) and, where it is known, status (of HTTP). With true:
+ * value, the service's answer. With false: retryable (whether the same call may succeed later), reason, and
+ * where it applies unreachable (true: no answer), retry_after_ms, relogin_required (true: the user has to log in
+ * anew); or the error object. value has the new generation. Blocks for up to timeout_ms (or the client's, where
+ * that is less); it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown parameter, a bad timeout_ms), ARMORIQ_ERR_CLOSED. What the service
+ * does is no error. An id that is no UUID is ok false.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_reset_usage_stream(armoriq_client *client,
+                                                 const char *params,
+                                                 char **json);
+
+/**
+ * Records the token usage of many sessions and hours at once.
+ *
+ * params: a JSON object: batch, required, and timeout_ms (5000). The batch is sent as it is:
+ *
+ *     member      type
+ *     generation  UUID: from armoriq_client_initialize_usage_stream
+ *     batchId     UUID of your own, the same when the batch is repeated
+ *     runId       UUID, may be left out: the run that armoriq_client_report_usage_run reports
+ *     snapshots   1 to 100 of {"sessionId", "revision" (a whole number from 1 on), "usageDate", "usageHour", "entries"}; at most 500 entries in all, each {"model", "inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"}
+ *
+ * It may be at most 262144 bytes long. json: ok (true or false) and, where it is known, status (of HTTP). With
+ * true: value, the service's answer. With false: retryable (whether the same call may succeed later), reason,
+ * and where it applies unreachable (true: no answer), retry_after_ms, relogin_required (true: the user has to
+ * log in anew); or the error object. value has results, for each snapshot in order sessionId, usageDate,
+ * usageHour and status ("applied", "present" or "superseded"); an answer that does not match the batch is ok
+ * false. Blocks for up to timeout_ms (or the client's, where that is less); it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown parameter, a bad timeout_ms), ARMORIQ_ERR_CLOSED. What the service
+ * does is no error. A batch that is not as described is ok false, with what is wrong as its reason.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_record_token_usage_batch(armoriq_client *client,
+                                                       const char *params,
+                                                       char **json);
+
+/**
+ * Reports how a run that sends token usage is going.
+ *
+ * params: a JSON object: run_id (a UUID) and report (an object, sent as it is), required; timeout_ms (5000).
+ * json: ok (true or false) and, where it is known, status (of HTTP). With true: value, the service's answer.
+ * With false: retryable (whether the same call may succeed later), reason, and where it applies unreachable
+ * (true: no answer), retry_after_ms, relogin_required (true: the user has to log in anew); or the error object.
+ * value has applied (true or false) and run. Blocks for up to timeout_ms (or the client's, where that is
+ * less); it is tried once. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown parameter, a bad timeout_ms), ARMORIQ_ERR_CLOSED. What the service
+ * does is no error. A run_id that is no UUID and a report that is no object are ok false.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_report_usage_run(armoriq_client *client,
+                                               const char *params,
+                                               char **json);
+
+/**
+ * Adds up the tokens in the transcript of a coding agent and records them, hour by hour.
+ *
+ * params: a JSON object:
+ *
+ *     member                  type
+ *     transcript_path         required text: the path of a file with one JSON object a line. Lines with usage and model are counted, each message once, in the hour (UTC) of their timestamp
+ *     product, session_id     required texts
+ *     device_id, device_name  texts
+ *     armored                 true or false
+ *
+ * json: ok (whether every hour was recorded), recorded (how many models), reason (the first failure's, else
+ * null; left out where there was nothing to record); or the error object. A file that cannot be read has nothing to
+ * record. Reads the file, then blocks for each hour as armoriq_client_record_token_usage does. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_CLOSED. What the service
+ * does is no error.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_client_capture_transcript_tokens(armoriq_client *client,
+                                                        const char *params,
+                                                        char **json);
 
 #ifdef __cplusplus
 } /* extern "C" */

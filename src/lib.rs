@@ -20,6 +20,7 @@ mod session;
 mod test_server;
 pub mod token;
 pub mod tool_definition;
+pub mod tool_schema;
 pub mod transport;
 
 pub use error::{Error, Result};

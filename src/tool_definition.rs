@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::plan::names::split;
 
 /// One tool: what it is called and what it takes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ToolDefinition {
     /// The name as it was written, which may be qualified by a server (`data-mcp__fetch_sales`).
     pub name: String,
@@ -14,6 +14,10 @@ pub struct ToolDefinition {
     pub server: Option<String>,
     /// The JSON schema of the arguments.
     pub input_schema: Option<Value>,
+    /// What it says about itself to a model.
+    pub description: Option<String>,
+    /// MCP's hints about it, an object.
+    pub annotations: Option<Value>,
 }
 
 /// Where a definition has the schema of its arguments: MCP, Anthropic, OpenAI.
@@ -29,7 +33,7 @@ impl ToolDefinition {
     /// [`Error::InvalidArgument`] where there is no name, or the schema is not an object.
     pub fn read(tool: &Value) -> Result<Self> {
         let definition = match tool {
-            Value::String(name) => return Self::new(name, None, None),
+            Value::String(name) => return Self::new(name, None),
             Value::Object(tool) => tool,
             _ => return Err(invalid("a tool is neither a name nor a definition")),
         };
@@ -39,15 +43,20 @@ impl ToolDefinition {
         };
         let name = definition.get("name").ok_or_else(|| invalid("a tool definition has no `name`"))?;
         let name = name.as_str().ok_or_else(|| invalid("a tool's `name` is not a string"))?;
-        Self::new(name, definition.get("server").and_then(Value::as_str), schema(definition, name)?)
+        Ok(Self {
+            input_schema: schema(definition, name)?,
+            description: definition.get("description").and_then(Value::as_str).map(str::to_owned),
+            annotations: definition.get("annotations").filter(|annotations| annotations.is_object()).cloned(),
+            ..Self::new(name, definition.get("server").and_then(Value::as_str))?
+        })
     }
 
-    fn new(name: &str, server: Option<&str>, input_schema: Option<Value>) -> Result<Self> {
+    fn new(name: &str, server: Option<&str>) -> Result<Self> {
         if name.is_empty() {
             return Err(invalid("a tool's name is empty"));
         }
         let server = server.filter(|server| !server.is_empty()).or_else(|| split(name).map(|(server, _)| server));
-        Ok(Self { name: name.to_owned(), server: server.map(str::to_owned), input_schema })
+        Ok(Self { name: name.to_owned(), server: server.map(str::to_owned), ..Self::default() })
     }
 
     /// The name without its server, as policies know the tool.
@@ -88,8 +97,8 @@ mod tests {
             json!({"type": "function", "function": {"name": "pay", "parameters": schema, "strict": true}}),
             json!({"type": "function", "name": "pay", "parameters": schema}),
         ] {
-            let expected = ToolDefinition { name: "pay".into(), server: None, input_schema: Some(schema.clone()) };
-            assert_eq!(read(tool), expected);
+            let read = read(tool);
+            assert_eq!((read.name.as_str(), read.server, read.input_schema.as_ref()), ("pay", None, Some(&schema)));
         }
     }
 
@@ -101,8 +110,17 @@ mod tests {
             json!({"name": "pay", "inputSchema": null}),
             json!({"type": "function", "function": {"name": "pay"}}),
         ] {
-            assert_eq!(read(tool), ToolDefinition { name: "pay".into(), server: None, input_schema: None });
+            assert_eq!(read(tool), ToolDefinition { name: "pay".into(), ..ToolDefinition::default() });
         }
+    }
+
+    #[test]
+    fn reads_what_a_tool_says_about_itself() {
+        let read = read(json!({"name": "pay", "description": "Pays", "annotations": {"readOnlyHint": true}}));
+        assert_eq!(read.description.as_deref(), Some("Pays"));
+        assert_eq!(read.annotations, Some(json!({"readOnlyHint": true})));
+        let odd = ToolDefinition::read(&json!({"name": "pay", "description": 1, "annotations": []})).unwrap();
+        assert_eq!((odd.description, odd.annotations), (None, None));
     }
 
     #[test]

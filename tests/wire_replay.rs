@@ -30,7 +30,10 @@ macro_rules! scenarios {
 
 scenarios! {
     client_invoke,
+    client_get_intent_token_and_verify,
     default_mcp_name,
+    delegation_requests,
+    directory_and_bootstrap,
     empty_plan_and_bad_names,
     invoke_with_policy_hold_flow,
     local_mode_bundle_unavailable,
@@ -43,6 +46,7 @@ scenarios! {
     plan_growth_reanchors,
     proxy_mode_check,
     proxy_mode_dispatch,
+    refine_plan,
     report_audit,
     sdk_mode_allow,
     sdk_mode_block_and_unplanned,
@@ -51,6 +55,8 @@ scenarios! {
     sdk_mode_hold_reuses_approval,
     token_denied_and_failed,
     token_retries_5xx,
+    token_usage,
+    trust_primitives,
 }
 
 fn replay(name: &str) {

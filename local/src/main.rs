@@ -16,7 +16,6 @@ mod mint;
 mod plan;
 mod policy_file;
 mod routes;
-mod schema;
 mod server;
 mod signer;
 mod state;

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::Client;
 use crate::Result;
-use crate::transport::{Request, Response, TransportError, url_with_query};
+use crate::transport::{Method, Request, Response, TransportError, url_with_query};
 
 /// A request that is being put together.
 pub(crate) struct Call {
@@ -23,6 +23,10 @@ impl Call {
 
     pub(crate) fn post(url: String, body: String) -> Self {
         Self::new(Request::post(url, body))
+    }
+
+    pub(crate) fn put(url: String, body: String) -> Self {
+        Self::new(Request::new(Method::PUT, url).json(body))
     }
 
     fn new(request: Request) -> Self {
@@ -43,8 +47,13 @@ impl Call {
     }
 
     /// The protocol's own limit for this request, in seconds; the client's `timeout_ms` holds where it is smaller.
-    pub(crate) fn limit(mut self, seconds: u64) -> Self {
-        self.request = self.request.timeout(Duration::from_secs(seconds));
+    pub(crate) fn limit(self, seconds: u64) -> Self {
+        self.timeout(Duration::from_secs(seconds))
+    }
+
+    /// The longest that one attempt may take; the client's `timeout_ms` holds where it is smaller.
+    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+        self.request = self.request.timeout(timeout);
         self
     }
 

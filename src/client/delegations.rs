@@ -9,17 +9,18 @@ use crate::json::{self, ObjectWriter, is_truthy, string_member};
 use crate::transport::path_segment;
 use crate::{Error, Result};
 
-/// What a human is asked to approve.
+/// What a human is asked to approve. What is `None` is not sent.
+#[derive(Default)]
 pub(crate) struct DelegationRequest<'a> {
     pub tool: &'a str,
     pub action: &'a str,
     /// The call's arguments as JSON text.
-    pub arguments: &'a str,
-    pub amount: f64,
+    pub arguments: Option<&'a str>,
+    pub amount: Option<f64>,
     pub requester_email: &'a str,
-    pub requester_role: &'a str,
-    pub requester_limit: f64,
-    pub domain: &'a str,
+    pub requester_role: Option<&'a str>,
+    pub requester_limit: Option<f64>,
+    pub domain: Option<&'a str>,
     pub target_url: Option<&'a str>,
     pub plan_id: Option<&'a str>,
     pub intent_reference: Option<&'a str>,
@@ -27,9 +28,20 @@ pub(crate) struct DelegationRequest<'a> {
     pub reason: Option<&'a str>,
 }
 
+/// A request that waits for an answer.
+pub(crate) struct Delegation {
+    pub delegation_id: String,
+    pub status: String,
+    /// An ISO 8601 time; `None` where the service does not say.
+    pub expires_at: Option<String>,
+}
+
 /// An approval that is there and not spent.
 pub(crate) struct Approval {
     pub delegation_id: String,
+    pub approver_email: Option<String>,
+    pub approver_role: Option<String>,
+    pub delegation_token: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,21 +53,22 @@ pub(crate) enum DelegationStatus {
 }
 
 impl Client {
-    /// Asks for an approval; the answer is the delegation's id.
+    /// Asks for an approval.
     pub(crate) async fn request_delegation(
         &self,
         request: &DelegationRequest<'_>,
         deadline: Option<Instant>,
-    ) -> Result<String> {
+    ) -> Result<Delegation> {
         let mut body = ObjectWriter::new();
-        body.value("tool", request.tool)
-            .value("action", request.action)
-            .raw("arguments", request.arguments)
-            .value("amount", &request.amount)
+        body.value("tool", request.tool).value("action", request.action);
+        if let Some(arguments) = request.arguments {
+            body.raw("arguments", arguments);
+        }
+        body.optional("amount", request.amount.as_ref())
             .value("requesterEmail", request.requester_email)
-            .value("requesterRole", request.requester_role)
-            .value("requesterLimit", &request.requester_limit)
-            .value("domain", request.domain)
+            .optional("requesterRole", request.requester_role)
+            .optional("requesterLimit", request.requester_limit.as_ref())
+            .optional("domain", request.domain)
             .optional("targetUrl", request.target_url)
             .optional("planId", request.plan_id)
             .optional("intentReference", request.intent_reference)
@@ -71,11 +84,13 @@ impl Client {
         if !response.is_success() {
             let text = response.text();
             let said = string_member(&answer, "message").unwrap_or(&text);
-            let message = format!("Failed to create delegation request: {said}");
-            return Err(failure(message, None, response.status()));
+            return Err(refused_request(said));
         }
-        string_member(&answer, "delegationId").map(str::to_owned).ok_or_else(|| {
-            failure("Failed to create delegation request: no delegationId".into(), None, response.status())
+        let text = |name| string_member(&answer, name).map(str::to_owned);
+        Ok(Delegation {
+            delegation_id: text("delegationId").ok_or_else(|| refused_request("the answer has no delegationId"))?,
+            status: text("status").unwrap_or_else(|| "pending".to_owned()),
+            expires_at: text("expiresAt"),
         })
     }
 
@@ -88,15 +103,32 @@ impl Client {
         plan_id: Option<&str>,
         deadline: Option<Instant>,
     ) -> Option<Approval> {
+        self.find_approval(user_email, tool, amount, plan_id, deadline).await.ok().flatten()
+    }
+
+    /// Looks for an approval that can be used for this call. An answer that names none is "there is none".
+    pub(super) async fn find_approval(
+        &self,
+        user_email: &str,
+        tool: &str,
+        amount: f64,
+        plan_id: Option<&str>,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Approval>> {
         let amount = json::canonical(&json!(amount));
         let mut query = vec![("tool", tool), ("amount", amount.as_str())];
         query.extend(plan_id.map(|plan_id| ("planId", plan_id)));
         let url = self.backend_url("/delegation/check-approved", &query);
-        let response = Call::get(url).user_email(user_email).deadline(deadline).send(self).await.ok()?;
-        let answer = response.json().ok().filter(|_| response.is_success())?;
-        let approved = answer.get("approved").is_some_and(is_truthy);
-        let delegation_id = string_member(&answer, "delegationId").filter(|_| approved)?;
-        Some(Approval { delegation_id: delegation_id.to_owned() })
+        let response = Call::get(url).user_email(user_email).deadline(deadline).send(self).await?;
+        let answer = if response.is_success() { response.json().ok() } else { None };
+        let approved = answer.as_ref().filter(|answer| answer.get("approved").is_some_and(is_truthy));
+        let text = |name| approved.and_then(|answer| string_member(answer, name)).map(str::to_owned);
+        Ok(text("delegationId").map(|delegation_id| Approval {
+            delegation_id,
+            approver_email: text("approverEmail"),
+            approver_role: text("approverRole"),
+            delegation_token: text("delegationToken"),
+        }))
     }
 
     pub(crate) async fn delegation_status(
@@ -104,6 +136,20 @@ impl Client {
         delegation_id: &str,
         deadline: Option<Instant>,
     ) -> Result<DelegationStatus> {
+        Ok(match self.delegation_status_text(delegation_id, deadline).await?.as_str() {
+            "approved" => DelegationStatus::Approved,
+            "rejected" => DelegationStatus::Rejected,
+            "expired" => DelegationStatus::Expired,
+            _ => DelegationStatus::Pending,
+        })
+    }
+
+    /// The status as the service names it; `none` where it names none.
+    pub(super) async fn delegation_status_text(
+        &self,
+        delegation_id: &str,
+        deadline: Option<Instant>,
+    ) -> Result<String> {
         let path = format!("/delegation/{}/status", path_segment(delegation_id)?);
         let response = Call::get(self.backend_url(&path, &[])).limit(10).deadline(deadline).send(self).await?;
         if !response.is_success() {
@@ -111,12 +157,7 @@ impl Client {
             return Err(failure(message, Some(delegation_id), response.status()));
         }
         let answer = response.json().unwrap_or(Value::Null);
-        Ok(match string_member(&answer, "status") {
-            Some("approved") => DelegationStatus::Approved,
-            Some("rejected") => DelegationStatus::Rejected,
-            Some("expired") => DelegationStatus::Expired,
-            _ => DelegationStatus::Pending,
-        })
+        Ok(string_member(&answer, "status").unwrap_or("none").to_owned())
     }
 
     /// Spends an approval. Only a 2xx says that it was there to be spent.
@@ -142,6 +183,12 @@ impl Client {
         let message = format!("the approval {delegation_id} was not accepted as unused (HTTP {})", response.status());
         Err(failure(message, Some(delegation_id), response.status()))
     }
+}
+
+/// The official SDK's exception says no more than its message.
+fn refused_request(said: &str) -> Error {
+    let message = format!("Failed to create delegation request: {said}");
+    Error::Delegation { message, target_agent: None, delegation_id: None, status_code: None }
 }
 
 fn failure(message: String, delegation_id: Option<&str>, status: u16) -> Error {

@@ -101,12 +101,12 @@ impl Client {
         let request = DelegationRequest {
             tool: action,
             action: "execute",
-            arguments: call.arguments,
-            amount: call.amount.unwrap_or(0.0),
+            arguments: Some(call.arguments),
+            amount: Some(call.amount.unwrap_or(0.0)),
             requester_email: email,
-            requester_role: &role,
-            requester_limit: limit,
-            domain: said("domain").unwrap_or(mcp),
+            requester_role: Some(&role),
+            requester_limit: Some(limit),
+            domain: Some(said("domain").unwrap_or(mcp)),
             target_url: said("targetUrl"),
             plan_id,
             intent_reference: said("intentReference").or(Some(&token.token_id)),
@@ -114,7 +114,7 @@ impl Client {
             reason: Some(held.reason.as_deref().unwrap_or(&held.message)),
         };
         let delegation_id = match self.request_delegation(&request, None).await {
-            Ok(delegation_id) => delegation_id,
+            Ok(delegation) => delegation.delegation_id,
             Err(error) => return Err(not_requested(held, &error)),
         };
         let reviewed =

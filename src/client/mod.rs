@@ -4,8 +4,11 @@
 mod approval_watch;
 mod approvals;
 mod call;
+mod delegation_methods;
 mod delegations;
 mod directory;
+mod inventory;
+mod inventory_push;
 mod invocation_answer;
 mod invoke;
 #[cfg(test)]
@@ -15,7 +18,9 @@ mod params;
 mod policies;
 mod sse;
 mod tokens;
-mod tool_metadata;
+mod transcript;
+mod trust;
+mod usage;
 mod users;
 
 use std::sync::Arc;
@@ -32,6 +37,7 @@ pub(crate) use delegations::{DelegationRequest, DelegationStatus};
 pub(crate) use invoke::Invocation;
 pub use params::{Answer, Params};
 pub(crate) use tokens::{MintRequest, TokenStanding};
+pub(crate) use trust::ReanchorRequest;
 pub use users::UserScope;
 
 use crate::clock::Clock;
@@ -53,9 +59,9 @@ struct Inner {
     keys: tokens::KeyStore,
     users: users::UserCache,
     directory: directory::Directory,
-    tool_metadata: tool_metadata::ToolMetadata,
     approvals: PerProcess<approvals::Approvals>,
     watches: PerProcess<approval_watch::Watches>,
+    inventory: inventory::Inventory,
     clock: Clock,
     closed: AtomicBool,
     in_flight: AtomicUsize,
@@ -84,9 +90,9 @@ impl Client {
             policies: policies::PolicyStore::new(),
             users: users::UserCache::new(config.user_context_ttl),
             directory: directory::Directory::default(),
-            tool_metadata: tool_metadata::ToolMetadata::default(),
             approvals: PerProcess::new(),
             watches: PerProcess::new(),
+            inventory: inventory::Inventory::default(),
             closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             clock: Clock::default(),

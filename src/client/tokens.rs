@@ -5,9 +5,9 @@ use serde_json::{Number, Value};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Call, Client};
+use super::{Call, Client, Params};
 use crate::clock::Moment;
-use crate::config::Config;
+use crate::config::{Config, Reader};
 use crate::error::PolicyRefusal;
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
 use crate::log::warning;
@@ -62,7 +62,36 @@ impl KeyStore {
     }
 }
 
+/// How long a token lives that a plan asks for without saying how long, in seconds.
+const DEFAULT_VALIDITY: f64 = 60.0;
+
 impl Client {
+    /// Mints a token for a plan. The result is the token as JSON.
+    pub async fn get_intent_token(&self, params: Params<'_>) -> Result<Value> {
+        let (plan, policy, validity_seconds, user_email) = params.read(|reader| {
+            // What a plan is made with stays here: the service is not told.
+            reader.text("llm")?;
+            reader.text("prompt")?;
+            reader.members("metadata")?;
+            Ok((
+                reader.value("plan"),
+                reader.members("policy")?,
+                reader.number("validity_seconds", "a positive number", |seconds| seconds > 0.0)?,
+                reader.text("user_email")?,
+            ))
+        })?;
+        let validity_seconds = validity_seconds.or_else(|| Number::from_f64(DEFAULT_VALIDITY)).unwrap_or(60.into());
+        let request =
+            MintRequest { plan: checked_plan(plan)?, policy, validity_seconds: &validity_seconds, user_email };
+        self.mint(request).await.map(|token| token.to_json())
+    }
+
+    /// Whether a token is whole and has not expired.
+    pub async fn verify_token(&self, params: Params<'_>) -> Result<Value> {
+        let token = params.read(read_token)?;
+        Ok(token.verify(now()).into())
+    }
+
     /// Asks for a token for the plan.
     pub(crate) async fn mint(&self, request: MintRequest<'_>) -> Result<IntentToken> {
         let config = self.config();
@@ -90,46 +119,6 @@ impl Client {
         }
         let validity = json::as_double(request.validity_seconds);
         IntentToken::from_answer(&answer, request.plan, request.policy.cloned(), validity, now())
-    }
-
-    /// Puts a plan that grew under the token at hand.
-    pub(crate) async fn reanchor(&self, token: &IntentToken, plan: &Value, reason: &str) -> Result<Value> {
-        let plan_id = token.plan_id().map(str::to_owned);
-        let mut body = ObjectWriter::new();
-        body.value("newPlan", plan)
-            .value("reason", reason)
-            .value("planId", &plan_id)
-            .value("intentReference", &Value::Null);
-        let response = Call::post(self.backend_url("/iap/trust/reanchor", &[]), body.finish())
-            .limit(10)
-            .without_api_key()
-            .retried()
-            .conceal(token.jwt_token.as_deref())
-            .send(self)
-            .await?;
-        let answer = response.json();
-        if response.is_success() {
-            return answer.map_err(|error| Error::Service {
-                message: format!("the reanchor answer is not JSON: {error}"),
-                status_code: Some(response.status()),
-            });
-        }
-        let reason = answer.ok().and_then(|answer| string_member(&answer, "reason").map(str::to_owned));
-        let said = reason.clone().unwrap_or_else(|| response.text().into_owned());
-        if response.says_revoked() {
-            return Err(Error::TokenRevoked {
-                message: format!("Token {} was revoked: {said}", token.token_id),
-                token_id: Some(token.token_id.clone()),
-                reason,
-            });
-        }
-        let named = plan_id.as_deref().unwrap_or("None");
-        Err(Error::IntentReanchor {
-            message: format!("Reanchor failed for plan {named}: {said}"),
-            status_code: Some(response.status()),
-            reason,
-            plan_id,
-        })
     }
 
     /// Fetches the IAP's public key where there is none yet. A failure is logged; the next plan tries again.
@@ -187,6 +176,24 @@ impl Client {
     }
 }
 
+/// The parameter `intent_token`: a token as it was given out.
+pub(super) fn read_token(reader: &mut Reader<'_>) -> Result<IntentToken> {
+    let token = reader.members("intent_token")?;
+    IntentToken::from_json(reader.required("intent_token", token)?)
+}
+
+/// A plan has to have steps, and may have more.
+fn checked_plan(plan: Option<&Value>) -> Result<&Value> {
+    match plan {
+        None => Err(Error::invalid_argument(
+            "Plan structure is required. You must provide an explicit plan with the MCP and actions you want to execute.",
+        )),
+        Some(plan) if !plan.is_object() => Err(Error::invalid_argument("Plan must be a dictionary")),
+        Some(plan) if plan.get("steps").is_none() => Err(Error::invalid_argument("Plan must contain 'steps' key")),
+        Some(plan) => Ok(plan),
+    }
+}
+
 /// The key in the IAP's answer: the answer itself, or one of its members.
 fn key_in(answer: &Value) -> Option<PublicKey> {
     let is_jwk = string_member(answer, "kty") == Some("OKP");
@@ -231,6 +238,6 @@ fn failed(error: &json::ParseError) -> Error {
     invalid_token(format!("Failed to get intent token: {error}"))
 }
 
-fn now() -> f64 {
+pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

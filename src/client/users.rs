@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Call, Client};
+use super::{Call, Client, Params};
 use crate::config::SessionOptions;
 use crate::fork::PerProcess;
 use crate::session::Session;
@@ -24,16 +24,12 @@ pub struct UserScope {
 
 impl UserScope {
     pub(super) fn new(client: Client, email: &str) -> Result<Self> {
-        let email = normalised(email);
-        if email.is_empty() {
-            return Err(Error::invalid_argument("email is empty"));
-        }
-        Ok(Self { client, email: email.into() })
+        Ok(Self { client, email: normalised(email)?.into() })
     }
 
     /// The user's membership and policies, as the service tells them. Remembered for a while.
     pub fn resolve(&self) -> Result<Value> {
-        self.client.run(self.client.resolve_user(&self.email))
+        self.client.run(self.client.user_context(&self.email))
     }
 
     /// Starts a session in which every call is this user's.
@@ -44,8 +40,13 @@ impl UserScope {
 }
 
 /// Emails are compared trimmed and in lower case.
-fn normalised(email: &str) -> String {
-    email.trim().to_lowercase()
+fn normalised(email: &str) -> Result<String> {
+    let email = email.trim().to_lowercase();
+    if email.is_empty() { Err(Error::invalid_argument("email is empty")) } else { Ok(email) }
+}
+
+fn email_of(params: &Params<'_>) -> Result<String> {
+    normalised(params.read(|reader| reader.required_text("user_email"))?)
 }
 
 /// What `resolve` learned lately.
@@ -67,6 +68,10 @@ impl UserCache {
         users.get(email).filter(|(at, _)| at.elapsed() < self.time_to_live).map(|(_, context)| context.clone())
     }
 
+    fn remove(&self, email: &str) {
+        self.users.get().lock().unwrap_or_else(PoisonError::into_inner).remove(email);
+    }
+
     fn insert(&self, email: String, context: Value) {
         let users = self.users.get();
         let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +86,18 @@ impl UserCache {
 }
 
 impl Client {
-    pub(super) async fn resolve_user(&self, email: &str) -> Result<Value> {
+    /// What the service tells of a user: their membership and policies. Remembered for a while.
+    pub async fn resolve_user(&self, params: Params<'_>) -> Result<Value> {
+        self.user_context(&email_of(&params)?).await
+    }
+
+    /// Forgets what the service told of a user.
+    pub async fn invalidate_user(&self, params: Params<'_>) -> Result<Value> {
+        self.0.users.remove(&email_of(&params)?);
+        Ok(Value::Null)
+    }
+
+    async fn user_context(&self, email: &str) -> Result<Value> {
         if let Some(context) = self.0.users.get(email) {
             return Ok(context);
         }

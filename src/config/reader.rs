@@ -55,9 +55,14 @@ impl<'a> Reader<'a> {
 
     /// Text that is not empty.
     pub fn string(&mut self, name: &'static str) -> Result<Option<String>> {
+        Ok(self.text(name)?.map(str::to_owned))
+    }
+
+    /// Text that is not empty, not copied.
+    pub fn text(&mut self, name: &'static str) -> Result<Option<&'a str>> {
         match self.value(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
             Some(_) => Err(self.expected(name, "a string")),
         }
     }
@@ -169,9 +174,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Text that must be there and not be empty.
-    pub fn required_string(&mut self, name: &'static str) -> Result<String> {
-        let text = self.string(name)?;
+    pub fn required_text(&mut self, name: &'static str) -> Result<&'a str> {
+        let text = self.text(name)?;
         self.required(name, text)
+    }
+
+    /// The same as a copy.
+    pub fn required_string(&mut self, name: &'static str) -> Result<String> {
+        self.required_text(name).map(str::to_owned)
+    }
+
+    /// A JSON object as it is, whose members are the caller's own.
+    pub fn members(&mut self, name: &'static str) -> Result<Option<&'a Value>> {
+        match self.value(name) {
+            Some(value) if !value.is_object() => Err(self.expected(name, "an object")),
+            value => Ok(value),
+        }
     }
 
     fn unknown(&self, name: &str) -> Error {

@@ -8,10 +8,15 @@ mod handles;
 mod text;
 
 pub mod client;
+pub mod delegation;
 pub mod directory;
+pub mod inventory;
 pub mod invocation;
 pub mod library;
 pub mod policy;
 pub mod session;
 pub mod status;
+pub mod tokens;
+pub mod trust;
+pub mod usage;
 pub mod user;

@@ -8,6 +8,7 @@
 mod canonical;
 mod object;
 mod python;
+mod quoted;
 mod reader;
 mod scanner;
 mod tape;
@@ -15,6 +16,7 @@ mod tape;
 pub use canonical::{canonical, sha256_hex};
 pub use object::{ObjectWriter, push_text};
 pub use python::python_float;
+pub(crate) use quoted::{quoted, shown};
 pub use reader::{parse, parse_bytes, parse_object};
 pub use serde_json::{Map, Number, Value, json};
 pub use tape::{Kind, Node, Tape};

@@ -2,6 +2,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, civil};
 
 use super::EvaluationError;
+use crate::json::quoted;
 
 /// The largest distance from 1970 that a date may have, in milliseconds.
 const MAX_MS: i64 = 8_640_000_000_000_000;
@@ -42,25 +43,6 @@ fn local_to_utc(year: i64, ms: i64, zone: &TimeZone) -> Result<i64, EvaluationEr
         AmbiguousOffset::Gap { before, .. } | AmbiguousOffset::Fold { before, .. } => before,
     };
     Ok(ms.saturating_sub(i64::from(offset.seconds()).saturating_mul(1000)))
-}
-
-/// The text as the official SDK quotes it.
-fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for char in text.chars() {
-        match char {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            char if char == quote => out.extend(['\\', char]),
-            char if char.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(char))),
-            char => out.push(char),
-        }
-    }
-    out.push(quote);
-    out
 }
 
 enum Zone {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use serde_json::Value;
 
 use crate::decision::{Cause, Decision, PolicyIdentity, Verdict};
@@ -25,6 +26,14 @@ pub fn read(from: Decider, status: u16, body: &[u8]) -> Decision<'static> {
         Ok(_) => unreadable(from, status, "the answer is not a JSON object"),
         Err(error) => unreadable(from, status, &error.to_string()),
     }
+}
+
+/// Whether the service says that it does not have the tool inventory that the call belongs to.
+pub fn misses_inventory(body: &[u8]) -> bool {
+    const MEMBER: &str = "inventoryUnknown";
+    // Hardly any answer says so: most are not read twice.
+    memmem::find(body, MEMBER.as_bytes()).is_some()
+        && json::parse_bytes(body).is_ok_and(|answer| answer.get(MEMBER) == Some(&Value::Bool(true)))
 }
 
 fn unreadable(from: Decider, status: u16, what: &str) -> Decision<'static> {
@@ -201,6 +210,20 @@ mod tests {
         }
         let reason = Some("enforce-invalid: an allow with HTTP 500".to_owned());
         assert_eq!(decision(500, r#"{"allowed":true,"reason":"fine"}"#), ("block", Some("unavailable"), reason));
+    }
+
+    #[test]
+    fn only_true_says_that_the_inventory_is_missing() {
+        assert!(misses_inventory(br#"{"allowed":true,"inventoryUnknown":true}"#));
+        for body in [
+            r#"{"inventoryUnknown":false}"#,
+            r#"{"inventoryUnknown":"true"}"#,
+            r#"{"reason":"inventoryUnknown"}"#,
+            r#"{"inventoryUnknown":true"#,
+            "{}",
+        ] {
+            assert!(!misses_inventory(body.as_bytes()), "{body}");
+        }
     }
 
     #[test]

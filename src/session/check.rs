@@ -14,9 +14,6 @@ use crate::error::Result;
 use crate::json::{ObjectWriter, Tape};
 use crate::plan::Resolution;
 
-/// The tool inventory's hash while nothing has been declared.
-const EMPTY_INVENTORY: &str = "v1:sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
 /// A call that the plan has: on which server, and which tool of it.
 pub(super) struct PlannedCall<'a> {
     /// The tool's name exactly as the caller gave it.
@@ -94,7 +91,12 @@ impl Session {
             question.limit(10).deadline(deadline).conceal(plan.token.jwt_token.as_deref()).send(self.client()).await;
         let decision = match sent {
             Ok(response) if response.says_revoked() => Decision::block(Cause::Token, "token-revoked"),
-            Ok(response) => answer::read(decider, response.status(), response.body()),
+            Ok(response) => {
+                if decider == Decider::Backend && answer::misses_inventory(response.body()) {
+                    self.client().repeat_inventory();
+                }
+                answer::read(decider, response.status(), response.body())
+            }
             Err(error) => return Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}"))),
         };
         match decision.verdict {
@@ -108,7 +110,8 @@ impl Session {
         let mut body = ObjectWriter::new();
         body.value("mcp", call.server).value("tool", call.action).value("wireName", call.name);
         body.optional("mcpServer", self.known_server(call));
-        body.optional("toolsSnapshotHash", config.named_agent().map(|_| EMPTY_INVENTORY));
+        let snapshot_hash = config.named_agent().map(|_| self.client().tools_snapshot_hash());
+        body.optional("toolsSnapshotHash", snapshot_hash.as_ref());
         body.raw("arguments", arguments.text())
             .value("intent_token", &plan.token.signed())
             .value("policy_snapshot", &plan.token.policy_snapshot)

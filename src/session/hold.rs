@@ -57,17 +57,17 @@ impl Session {
         let request = DelegationRequest {
             tool: call.action,
             action: call.action,
-            arguments: arguments.text(),
-            amount,
+            arguments: Some(arguments.text()),
+            amount: Some(amount),
             requester_email: email,
-            requester_role: "agent_user",
-            requester_limit: 0.0,
-            domain: call.server,
-            target_url: None,
+            requester_role: Some("agent_user"),
+            requester_limit: Some(0.0),
+            domain: Some(call.server),
             plan_id,
             intent_reference: Some(&plan.token.token_id),
             merkle_root: plan.token.raw_token.get("merkle_root").and_then(Value::as_str),
             reason: reason.as_deref(),
+            ..DelegationRequest::default()
         };
         let delegation_id = self.request_approval(&request, &reviewed, deadline).await;
         let delegation_id = delegation_id.inspect_err(|error| warning!("the approval could not be requested: {error}"));
@@ -86,10 +86,10 @@ impl Session {
         reviewed: &ReviewedCall<'_>,
         deadline: Option<Instant>,
     ) -> Result<String> {
-        if !request.amount.is_finite() {
+        if !request.amount.is_some_and(f64::is_finite) {
             return Err(Error::invalid_argument("the amount is not finite"));
         }
-        let delegation_id = self.client().request_delegation(request, deadline).await?;
+        let delegation_id = self.client().request_delegation(request, deadline).await?.delegation_id;
         match self.client().remember_approval(&delegation_id, reviewed)? {
             true => Ok(delegation_id),
             false => {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use super::{Session, since_1970};
-use crate::client::{MintRequest, TokenStanding};
+use crate::client::{MintRequest, ReanchorRequest, TokenStanding};
 use crate::config::SessionMode;
 use crate::decision::{Cause, Decision};
 use crate::plan::Plan;
@@ -88,7 +88,9 @@ impl Session {
             None => (self.mint(&plan).await?, PlanStart::Minted),
             Some(held) if held.plan.declares_the_same(&plan) => (held.token.clone(), PlanStart::Unchanged),
             Some(held) => {
-                self.client().reanchor(&held.token, plan.json(), "plan grew").await?;
+                let reanchor =
+                    ReanchorRequest { reason: Some("plan grew"), ..ReanchorRequest::new(&held.token, plan.json()) };
+                self.client().reanchor_plan(&reanchor).await?;
                 (held.token.clone(), PlanStart::Reanchored)
             }
         };

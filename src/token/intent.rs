@@ -63,6 +63,34 @@ impl IntentToken {
         token.map_err(|problem| Error::InvalidArgument(format!("not an intent token: {problem}")))
     }
 
+    /// The token that a service made for a delegate. It may leave out more than a minted one: without an expiry it has
+    /// expired already. `now` is when it was issued where that is not said (Unix seconds).
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn from_delegation(delegation: &Value, now: f64) -> Result<Self, String> {
+        let fields = Fields(delegation.as_object().ok_or("the delegated token is not an object")?);
+        Ok(Self {
+            token_id: fields.text_or_empty("token_id")?,
+            plan_hash: fields.text_or_empty("plan_hash")?,
+            plan_id: fields.optional_text("plan_id")?,
+            signature: fields.text_or_empty("signature")?,
+            issued_at: fields.number("issued_at")?.unwrap_or(now),
+            expires_at: fields.number("expires_at")?.unwrap_or(0.0),
+            policy: fields.object("policy")?.unwrap_or_default(),
+            composite_identity: fields.text_or_empty("composite_identity")?,
+            client_info: fields.object("client_info")?,
+            policy_validation: fields.object("policy_validation")?,
+            step_proofs: fields.list_or_empty("step_proofs")?,
+            total_steps: fields.count("total_steps")?,
+            raw_token: Map::from_iter([("token".to_owned(), delegation.clone())]),
+            jwt_token: fields.optional_text("jwt_token")?,
+            policy_snapshot: fields.objects("policy_snapshot")?,
+            subtree_delegation: None,
+        })
+    }
+
     /// The token as it is given out.
     pub fn to_json(&self) -> Value {
         json!({
@@ -347,6 +375,19 @@ mod tests {
             IntentToken::from_json(&token).unwrap_err().to_string(),
             "not an intent token: total_steps must be a count"
         );
+    }
+
+    #[test]
+    fn reads_a_delegated_token() {
+        let given = json!({"token_id": "t", "signature": "s", "expires_at": 2000, "jwt_token": "h.p.s"});
+        let token = IntentToken::from_delegation(&given, 1000.0).unwrap();
+        assert_eq!((token.token_id.as_str(), token.issued_at, token.expires_at), ("t", 1000.0, 2000.0));
+        assert_eq!((token.jwt_token.as_deref(), token.plan_id()), (Some("h.p.s"), None));
+        assert_eq!(token.csrg_token(), given);
+        assert!(IntentToken::from_delegation(&json!({"token_id": "t"}), 1000.0).unwrap().is_expired(1000.0));
+        for wrong in [json!("t"), json!({"expires_at": "soon"}), json!({"token_id": 1}), json!({"policy": []})] {
+            assert!(IntentToken::from_delegation(&wrong, 1000.0).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ impl Op {
             "start_plan" => Self { call: start_plan, ..plain },
             "check" => Self { call: check, compare: decision, ..plain },
             "report" => Self { call: report, compare: delivery, ..plain },
+            "complete_plan" | "update_plan_status" => Self { compare: delivery, ..plain },
             // The library looks at once: the first recorded wait is left out.
             "await_approval" => Self {
                 call: await_approval,
@@ -45,14 +46,17 @@ impl Op {
 }
 
 /// The status that stands for an exception of the official SDK.
-const EXCEPTIONS: [(&str, i32, &str); 7] = [
+const EXCEPTIONS: [(&str, i32, &str); 10] = [
     ("ValueError", 1, "ARMORIQ_ERR_INVALID_ARGUMENT"),
+    ("ConfigurationException", 10, "ARMORIQ_ERR_CONFIGURATION"),
     ("InvalidTokenException", 20, "ARMORIQ_ERR_INVALID_TOKEN"),
     ("IntentMismatchException", 30, "ARMORIQ_ERR_INTENT_MISMATCH"),
     ("IntentReanchorException", 31, "ARMORIQ_ERR_INTENT_REANCHOR"),
     ("PolicyBlockedException", 40, "ARMORIQ_ERR_POLICY_BLOCKED"),
     ("PolicyHoldException", 41, "ARMORIQ_ERR_POLICY_HOLD"),
+    ("DelegationException", 50, "ARMORIQ_ERR_DELEGATION"),
     ("MCPInvocationException", 60, "ARMORIQ_ERR_MCP_INVOCATION"),
+    ("ArmorIQException", 70, "ARMORIQ_ERR_SERVICE"),
 ];
 
 /// Plays a scenario against a stub, and says what differed.
@@ -174,7 +178,7 @@ fn decision(differences: &mut Differences, place: &str, step: &Step, answer: &An
     }
 }
 
-/// The official `report` says nothing; this one says whether the service took the record.
+/// The official SDK says nothing of a report or a plan's status; this library says whether the service took it.
 fn delivery(differences: &mut Differences, place: &str, step: &Step, answer: &Answer) {
     let status = step.exchanges.last().and_then(|exchange| exchange.response.status).unwrap_or(200);
     differences.result(place, &json!({ "delivered": status < 400 }), &answer.json);

@@ -11,7 +11,21 @@ use crate::docs::{self, Documentation};
 
 /// The modules of `src/ffi` that declare what is in the header, in the order in which a program uses it. A type is
 /// declared before it is used.
-const MODULES: &[&str] = &["status", "library", "client", "user", "session", "policy", "directory", "invocation"];
+const MODULES: &[&str] = &[
+    "status",
+    "library",
+    "client",
+    "user",
+    "session",
+    "policy",
+    "invocation",
+    "tokens",
+    "trust",
+    "delegation",
+    "directory",
+    "inventory",
+    "usage",
+];
 
 const PROLOGUE: &str = include_str!("../templates/prologue.h");
 const EPILOGUE: &str = include_str!("../templates/epilogue.h");

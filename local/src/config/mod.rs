@@ -7,12 +7,12 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use armoriq::json::sha256_hex;
+use armoriq::tool_schema::schema_hash;
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
 pub use policy::Policy;
 
-use crate::schema::schema_hash;
 use file::{AgentEntry, File, MemberEntry, ServerEntry, ToolEntry};
 
 /// What `armoriq-local init` writes, and what is served where there is no file.
@@ -324,7 +324,7 @@ fn compile_server(entry: Spanned<ServerEntry>) -> Result<Server, Fault> {
 
 fn compile_tool(entry: ToolEntry) -> Tool {
     let ToolEntry { name, description, schema, capabilities, financial } = entry;
-    let schema_hash = schema.as_ref().map(schema_hash);
+    let schema_hash = schema.as_ref().and_then(schema_hash);
     Tool { name, description, schema, schema_hash, capabilities, financial }
 }
 
