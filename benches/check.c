@@ -99,6 +99,38 @@ static void checks(const void *subject, int times)
     while (times--) check(call->session, call->args);
 }
 
+enum { BATCH = 100 };
+
+/* The call of a subject so many times in one batch. */
+static const char *batch_of(const char *args)
+{
+    static char calls[BATCH * 256];
+    size_t length = 0;
+    int i;
+    for (i = 0; i < BATCH; i++)
+        length += (size_t)sprintf(calls + length, "%c{\"tool\":\"" TOOL "\",\"args\":%s}", i ? ',' : '[', args);
+    strcpy(calls + length, "]");
+    return calls;
+}
+
+static void batches(const void *subject, int times)
+{
+    const struct call *call = subject;
+    armoriq_verdict strictest;
+    char *json;
+    while (times--) {
+        if (armoriq_session_check_batch(call->session, call->args, NULL, &strictest, &json) != ARMORIQ_OK ||
+            strictest != ARMORIQ_ALLOW)
+            fail("the batch was not allowed", json);
+        armoriq_string_free(json);
+    }
+}
+
+static void hundreds(const void *subject, int times)
+{
+    checks(subject, times * BATCH);
+}
+
 static void floors(const void *args, int times)
 {
     while (times--) {
@@ -239,6 +271,8 @@ int main(int argc, char **argv)
     compare("check_4k", (struct work){checks, &large, 200}, (struct work){floors, args_4k(), 200});
     compare("statements", (struct work){checks, &small[3], 1000}, (struct work){checks, &small[0], 1000});
     compare("cedar", (struct work){cedars, cedar, 20}, (struct work){checks, &small[2], 1000});
+    compare("batch", (struct work){batches, &(struct call){small[1].session, batch_of(ARGS_100)}, 10},
+            (struct work){hundreds, &small[1], 10});
     alone("session", (struct work){sessions, clients[1], 1000});
     alone("tools", (struct work){tools, &(struct call){small[3].session, tool_names(1000)}, 1});
     throughput("threads", checks, &small[1], &other, CHECKS_OF_A_THREAD);

@@ -517,6 +517,31 @@ armoriq_status armoriq_session_check(armoriq_session *session,
                                      char **json);
 
 /**
+ * Asks about several calls at once, such as a model emits in one turn.
+ *
+ * calls: a JSON list of 1 to 1,000 `{"tool": name, "args": {...}}`; args may be left out. options: as of
+ * armoriq_session_check, for all of the calls together; timeout_ms is for all that the batch does.
+ *
+ * strictest: the strictest of the verdicts, ARMORIQ_BLOCK before ARMORIQ_HOLD before ARMORIQ_ALLOW; may be NULL.
+ * json: the decisions as a JSON list, in the order of the calls, each as armoriq_session_check would give it; or
+ * the error object; may be NULL. Every decision is ARMORIQ_OK.
+ *
+ * In local mode it decides in this process and does not block, and costs less than so many checks; in the other modes
+ * it asks about up to eight calls at a time. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, no or too many calls, a call without a tool, arguments that are no object,
+ * an unknown member or option; then nothing was decided), ARMORIQ_ERR_INVALID_HANDLE, ARMORIQ_ERR_CLOSED,
+ * ARMORIQ_ERR_INTERNAL.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_session_check_batch(armoriq_session *session,
+                                           const char *calls,
+                                           const char *options,
+                                           armoriq_verdict *strictest,
+                                           char **json);
+
+/**
  * Tells which tools the session's user may ever use, before the agent's model sees them.
  *
  * tools: a JSON list of tool names, or of tool definitions as MCP, OpenAI or Anthropic write them. json: the tools'

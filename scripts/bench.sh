@@ -94,6 +94,7 @@ table() {
         "$(result cedar 4) × ($(time_of "$(result cedar 2)") against $(time_of "$(result cedar 3)"))" \
         "$(result cedar 4)" ">=" 20
     row "compile a bundle of 1,000 statements" "≤ 5 ms" "$(time_of "$compile")" "$compile" "<=" 5000000
+    ratio_row "a batch of 100 checks against 100 checks" "≤ 0.5 ×" batch "<=" 0.5
     row "session start + free" "≤ 1 µs" "$(time_of "$session")" "$session" "<=" 1000
     row "\`armoriq_session_tools\`, 1,000 tools and 1,000 statements" "≤ 1 ms" "$(time_of "$tools")" "$tools" "<=" 1000000
     row "\`cause\` and \`for_model\` of a refusal" "≤ 40 ns" "$(time_of "$explained")" "$explained" "<=" 40

@@ -36,6 +36,7 @@ pub(crate) use call::Call;
 pub(crate) use delegations::{DelegationRequest, DelegationStatus};
 pub(crate) use invoke::Invocation;
 pub use params::{Answer, Params};
+pub(crate) use policies::Policies;
 pub(crate) use tokens::{MintRequest, TokenStanding};
 pub(crate) use trust::ReanchorRequest;
 pub use users::UserScope;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
@@ -123,6 +123,11 @@ pub struct CheckOptions {
 }
 
 impl CheckOptions {
+    /// When a call that starts now has to be over.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+    }
+
     /// Reads the options object of a check.
     ///
     /// # Errors

@@ -177,15 +177,52 @@ pub unsafe extern "C" fn armoriq_session_check(
     let (mut verdict, json) = unsafe { (Out::new(verdict, ARMORIQ_BLOCK), json_out(json)) };
     on(session, json, |session: &Session| {
         let tool = tool.required("tool")?;
-        let options = match options.is_null() {
-            true => CheckOptions::default(),
-            false => CheckOptions::from_json(&object("options", options)?)?,
-        };
+        let options = check_options(options)?;
         session.check(tool, args.json_or_empty("args")?, &options, |decision| {
             let text = Owned::written(|text| decision.write_json(tool, text));
             verdict.set(number_of(decision.verdict));
             text
         })
+    })
+}
+
+/// Asks about several calls at once, such as a model emits in one turn.
+///
+/// `calls`: a JSON list of 1 to 1,000 `{"tool": name, "args": {...}}`; `args` may be left out. `options`: as of
+/// `armoriq_session_check`, for all of the calls together; `timeout_ms` is for all that the batch does.
+///
+/// `strictest`: the strictest of the verdicts, `ARMORIQ_BLOCK` before `ARMORIQ_HOLD` before `ARMORIQ_ALLOW`; may be NULL.
+/// `json`: the decisions as a JSON list, in the order of the calls, each as `armoriq_session_check` would give it; or
+/// the error object; may be NULL. **Every decision is `ARMORIQ_OK`.**
+///
+/// In local mode it decides in this process and does not block, and costs less than so many checks; in the other modes
+/// it asks about up to eight calls at a time. Thread-safe.
+///
+/// # Errors
+/// `ARMORIQ_ERR_INVALID_ARGUMENT` (bad JSON, no or too many calls, a call without a tool, arguments that are no object,
+/// an unknown member or option; then nothing was decided), `ARMORIQ_ERR_INVALID_HANDLE`, `ARMORIQ_ERR_CLOSED`,
+/// `ARMORIQ_ERR_INTERNAL`.
+///
+/// # Safety
+/// As the header's conventions say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn armoriq_session_check_batch(
+    session: *mut armoriq_session,
+    calls: *const c_char,
+    options: *const c_char,
+    strictest: *mut armoriq_verdict,
+    json: *mut *mut c_char,
+) -> armoriq_status {
+    // SAFETY: the header demands NUL-terminated text and writable out parameters.
+    let (calls, options) = unsafe { (Text::new(calls), Text::new(options)) };
+    // SAFETY: the same.
+    let (mut strictest, json) = unsafe { (Out::new(strictest, ARMORIQ_BLOCK), json_out(json)) };
+    on(session, json, |session: &Session| {
+        let (calls, options) = (calls.required("calls")?, check_options(options)?);
+        let mut decisions = String::new();
+        let verdict = session.check_batch(calls, &options, &mut decisions)?;
+        strictest.set(number_of(verdict));
+        Ok(decisions)
     })
 }
 
@@ -356,6 +393,13 @@ pub unsafe extern "C" fn armoriq_session_info(session: *mut armoriq_session, jso
 #[unsafe(no_mangle)]
 pub extern "C" fn armoriq_session_free(session: *mut armoriq_session) {
     free::<Session>(session);
+}
+
+fn check_options(options: Text<'_>) -> crate::Result<CheckOptions> {
+    match options.is_null() {
+        true => Ok(CheckOptions::default()),
+        false => CheckOptions::from_json(&object("options", options)?),
+    }
 }
 
 fn number_of(verdict: Verdict) -> armoriq_verdict {

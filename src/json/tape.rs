@@ -12,7 +12,7 @@ use super::{MAX_BYTES, MAX_DEPTH, ParseError};
 /// Beyond so many members, an object's keys are compared by hashing instead of each with each.
 const FEW_MEMBERS: usize = 16;
 
-/// A JSON object that was checked but not built: its text, and where its values are. The strictness is that of
+/// A JSON object or list that was checked but not built: its text, and where its values are. The strictness is that of
 /// [`parse`](super::parse).
 pub struct Tape<'a> {
     text: &'a str,
@@ -58,17 +58,29 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// Where it is no JSON, or not an object.
     pub fn object(text: &'a str) -> Result<Self, ParseError> {
+        Self::read(text, b'{', "expected a JSON object")
+    }
+
+    /// Reads a JSON list.
+    ///
+    /// # Errors
+    /// Where it is no JSON, or not a list.
+    pub fn list(text: &'a str) -> Result<Self, ParseError> {
+        Self::read(text, b'[', "expected a JSON list")
+    }
+
+    fn read(text: &'a str, bracket: u8, what: &str) -> Result<Self, ParseError> {
         let mut writer = Writer { scanner: Scanner::new(text), entries: spare_entries() };
         if text.len() > MAX_BYTES {
             return Err(writer.scanner.error("more than 16 MiB of JSON"));
         }
         writer.scanner.skip_space();
-        let is_object = writer.scanner.peek() == Some(b'{');
+        let is_what_it_should_be = writer.scanner.peek() == Some(bracket);
         let read = writer.value(0).and_then(|()| writer.scanner.end());
         let tape = Self { text, entries: writer.entries };
         read?;
-        if !is_object {
-            return Err(ParseError::at(text, 0, "expected a JSON object".into()));
+        if !is_what_it_should_be {
+            return Err(ParseError::at(text, 0, what.to_owned()));
         }
         Ok(tape)
     }
@@ -84,7 +96,7 @@ impl<'a> Tape<'a> {
         self.text.get(entry.start as usize..entry.end as usize).filter(|_| entry.kind == Kind::Object)
     }
 
-    /// The whole object.
+    /// The whole.
     pub fn root(&self) -> Option<Node<'_>> {
         self.node(0)
     }
@@ -164,6 +176,17 @@ impl<'t> Node<'t> {
             at = value.next as usize;
         }
         None
+    }
+
+    /// The members of an object.
+    pub fn members(self) -> impl Iterator<Item = (Cow<'t, str>, Node<'t>)> {
+        let end = if self.entry.kind == Kind::Object { self.entry.next as usize } else { 0 };
+        let mut at = self.at + 1;
+        std::iter::from_fn(move || {
+            let (key, value) = if at < end { (self.tape.node(at)?, self.tape.node(at + 1)?) } else { return None };
+            at = value.entry.next as usize;
+            Some((key.string(), value))
+        })
     }
 
     /// The items of a list.

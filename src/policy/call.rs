@@ -152,6 +152,12 @@ impl Arguments for Tape<'_> {
     }
 }
 
+impl Arguments for json::Node<'_> {
+    fn node(&self, path: &[Segment]) -> Option<Node<'_>> {
+        follow(*self, path)
+    }
+}
+
 impl<'t> Tree<'t> for json::Node<'t> {
     fn member(self, key: &str) -> Option<Self> {
         json::Node::member(self, key)

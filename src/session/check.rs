@@ -25,6 +25,9 @@ pub(super) struct PlannedCall<'a> {
     pub(super) user_email: Option<&'a str>,
 }
 
+/// A call that the plan has, or the refusal of one that needs no further questions.
+pub(super) type Gate<'a> = std::result::Result<(&'a Arc<PlanState>, PlannedCall<'a>), Decision<'static>>;
+
 impl Session {
     /// Decides one call and hands the decision to `then`. Every decision is `Ok`, the blocking ones included.
     pub fn check<T>(
@@ -37,50 +40,59 @@ impl Session {
         self.client().open()?;
         let arguments = Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))?;
         let plan = self.0.plan.load();
-        let Some(plan) = plan.as_ref() else {
-            return Ok(then(&Decision::block(Cause::Plan, "No intent token — call start_plan() first")));
-        };
         let now = since_1970();
-        if self.mode() == SessionMode::Local
-            && let Some(refusal) = plan.token_refusal(now.as_secs_f64())
-        {
-            return Ok(then(&refusal));
-        }
-        let call = match plan.plan.resolve(tool) {
-            Resolution::Planned { server, action, qualified } => PlannedCall {
-                name: tool,
-                server,
-                action,
-                qualified,
-                user_email: self.email_of(options.user_email.as_deref()),
-            },
-            // Names come from language models: one that resolves to nothing is a decision, not a misuse.
-            unplanned => {
-                return Ok(then(&Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())));
+        match self.gate(plan.as_ref(), now, tool, options) {
+            Err(refusal) => Ok(then(&refusal)),
+            Ok((_, call)) if self.mode() == SessionMode::Local => {
+                let policies = self.local_policies(options.timeout);
+                Ok(self.decide_locally(&policies, &call, &arguments, now, then))
             }
-        };
-        match self.mode() {
-            SessionMode::Local => Ok(self.decide_locally(&call, &arguments, now, options.timeout, then)),
-            SessionMode::Sdk | SessionMode::Proxy => {
-                let decision = self.client().run(self.ask(plan.clone(), call, &arguments, options.timeout))?;
+            Ok((plan, call)) => {
+                let plan = Arc::clone(plan);
+                let decision = self.client().run(self.ask(&plan, call, &arguments, options.deadline()))?;
                 Ok(then(&decision))
             }
         }
     }
 
+    /// What is decided before anybody is asked: whether there is a plan, a token that may be used, and the tool in it.
+    pub(super) fn gate<'c>(
+        &'c self,
+        plan: Option<&'c Arc<PlanState>>,
+        now: Duration,
+        tool: &'c str,
+        options: &'c CheckOptions,
+    ) -> Gate<'c> {
+        let Some(plan) = plan else {
+            return Err(Decision::block(Cause::Plan, "No intent token — call start_plan() first"));
+        };
+        if self.mode() == SessionMode::Local
+            && let Some(refusal) = plan.token_refusal(now.as_secs_f64())
+        {
+            return Err(refusal);
+        }
+        match plan.plan.resolve(tool) {
+            Resolution::Planned { server, action, qualified } => {
+                let user_email = self.email_of(options.user_email.as_deref());
+                Ok((plan, PlannedCall { name: tool, server, action, qualified, user_email }))
+            }
+            // Names come from language models: one that resolves to nothing is a decision, not a misuse.
+            unplanned => Err(Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())),
+        }
+    }
+
     /// Asks the service, and goes through the approval of a hold.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
-        plan: Arc<PlanState>,
+        plan: &PlanState,
         call: PlannedCall<'_>,
         arguments: &Tape<'_>,
-        timeout: Option<Duration>,
+        deadline: Option<Instant>,
     ) -> Result<Decision<'static>> {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let (decider, question) = match self.mode() {
-            SessionMode::Proxy => (Decider::Proxy, self.proxy_question(&plan, &call, arguments)),
+            SessionMode::Proxy => (Decider::Proxy, self.proxy_question(plan, &call, arguments)),
             SessionMode::Sdk | SessionMode::Local => {
-                (Decider::Backend, Ok(self.backend_question(&plan, &call, arguments)))
+                (Decider::Backend, Ok(self.backend_question(plan, &call, arguments)))
             }
         };
         let question = match question {
@@ -100,7 +112,7 @@ impl Session {
             Err(error) => return Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}"))),
         };
         match decision.verdict {
-            Verdict::Hold => Ok(self.hold(&plan, &call, arguments, decision, deadline).await),
+            Verdict::Hold => Ok(self.hold(plan, &call, arguments, decision, deadline).await),
             Verdict::Allow | Verdict::Block => Ok(decision),
         }
     }

@@ -1,7 +1,6 @@
 //! Dispatch: makes a planned call through the proxy.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use serde_json::Value;
 
@@ -40,8 +39,7 @@ impl Session {
             arguments: arguments.text(),
             user_email: self.email_of(options.user_email.as_deref()),
         };
-        let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let result = self.client().run(self.client().call_tool(&invocation, deadline))?;
+        let result = self.client().run(self.client().call_tool(&invocation, options.deadline()))?;
         self.0.step_index.fetch_add(1, Ordering::AcqRel);
         Ok(result)
     }

@@ -6,30 +6,35 @@ use std::time::Duration;
 
 use super::Session;
 use super::check::PlannedCall;
+use crate::client::Policies;
 use crate::decision::{Cause, Decision, PolicyIdentity};
-use crate::json::Tape;
 use crate::policy::local::{BundleState, Ground, LocalCall, LocalDecision, decide};
-use crate::policy::{Bundle, Obligation, Verdict};
+use crate::policy::{Arguments, Bundle, Obligation, Verdict};
 
 /// What a local hold turns into: nothing in this process could ask a person.
 const NO_APPROVAL_HERE: &str = " — switch ARMORIQ_MODE=proxy to enable approval workflows for this action.";
 
 impl Session {
-    /// Decides a planned call by the policy of the client's agent. Waits for nothing, except where the policies were not
-    /// confirmed for so long that they no longer count.
-    pub(super) fn decide_locally<T>(
+    /// The policies to decide with. Waits for nothing, except where they were not confirmed for so long that they no
+    /// longer count.
+    pub(super) fn local_policies(&self, timeout: Option<Duration>) -> Policies {
+        let policies = self.client().policies();
+        if !policies.is_stale() {
+            return policies;
+        }
+        self.client().refresh_stale_policies(timeout);
+        self.client().policies()
+    }
+
+    /// Decides a planned call by the policy of the client's agent.
+    pub(super) fn decide_locally<T, A: Arguments + ?Sized>(
         &self,
+        policies: &Policies,
         call: &PlannedCall<'_>,
-        arguments: &Tape<'_>,
+        arguments: &A,
         now: Duration,
-        timeout: Option<Duration>,
         then: impl FnOnce(&Decision<'_>) -> T,
     ) -> T {
-        let mut policies = self.client().policies();
-        if policies.is_stale() {
-            self.client().refresh_stale_policies(timeout);
-            policies = self.client().policies();
-        }
         static NO_AGENTS: LazyLock<Bundle> = LazyLock::new(Bundle::default);
         let config = self.client().config();
         let agent = config.named_agent();

@@ -4,6 +4,7 @@ mod answer;
 mod approval;
 #[cfg(test)]
 mod approval_tests;
+mod batch;
 mod check;
 mod dispatch;
 mod hold;
