@@ -179,7 +179,7 @@ pub unsafe extern "C" fn armoriq_session_check(
         let tool = tool.required("tool")?;
         let options = check_options(options)?;
         session.check(tool, args.json_or_empty("args")?, &options, |decision| {
-            let text = Owned::written(|text| decision.write_json(tool, text));
+            let (text, ()) = Owned::written(|text| decision.write_json(tool, text));
             verdict.set(number_of(decision.verdict));
             text
         })
@@ -219,9 +219,8 @@ pub unsafe extern "C" fn armoriq_session_check_batch(
     let (mut strictest, json) = unsafe { (Out::new(strictest, ARMORIQ_BLOCK), json_out(json)) };
     on(session, json, |session: &Session| {
         let (calls, options) = (calls.required("calls")?, check_options(options)?);
-        let mut decisions = String::new();
-        let verdict = session.check_batch(calls, &options, &mut decisions)?;
-        strictest.set(number_of(verdict));
+        let (decisions, verdict) = Owned::written(|text| session.check_batch(calls, &options, text));
+        strictest.set(number_of(verdict?));
         Ok(decisions)
     })
 }

@@ -58,21 +58,22 @@ impl Owned {
         Self(copy.cast())
     }
 
-    /// What `write` writes. The memory for it is the thread's own, so that a check does not allocate twice.
-    pub(super) fn written(write: impl FnOnce(&mut String)) -> Self {
+    /// What `write` writes, and what it returns. The memory to write to is the thread's own, so that a check does not
+    /// allocate twice.
+    pub(super) fn written<T>(write: impl FnOnce(&mut String) -> T) -> (Self, T) {
         const MOST_SPARE: usize = 64 << 10;
         thread_local! {
             static SPARE: Cell<String> = const { Cell::new(String::new()) };
         }
         let mut text = SPARE.try_with(Cell::take).unwrap_or_default();
-        write(&mut text);
+        let result = write(&mut text);
         let owned = Self::new(&text);
         if text.capacity() <= MOST_SPARE {
             text.clear();
             // Where the thread ends, its memory is gone already.
             let _ = SPARE.try_with(|spare| spare.set(text));
         }
-        owned
+        (owned, result)
     }
 
     pub(super) fn into_raw(self) -> *mut c_char {
