@@ -1,8 +1,9 @@
 //! Local mode: the decision is made in this process, from the client's policy bundle.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 use std::time::Duration;
+
+use once_cell::race::OnceBox;
 
 use super::Session;
 use super::check::PlannedCall;
@@ -35,11 +36,12 @@ impl Session {
         now: Duration,
         then: impl FnOnce(&Decision<'_>) -> T,
     ) -> T {
-        static NO_AGENTS: LazyLock<Bundle> = LazyLock::new(Bundle::default);
+        /// Without a lock that a child could inherit from a thread that it does not have.
+        static NO_AGENTS: OnceBox<Bundle> = OnceBox::new();
         let config = self.client().config();
         let agent = config.named_agent();
         let state = match policies.bundle() {
-            _ if agent.is_none() => BundleState::Current(&NO_AGENTS),
+            _ if agent.is_none() => BundleState::Current(NO_AGENTS.get_or_init(Box::default)),
             None => BundleState::Unavailable,
             Some(_) if policies.is_stale() => BundleState::Stale,
             Some(bundle) => BundleState::Current(bundle),

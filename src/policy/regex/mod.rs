@@ -9,8 +9,8 @@ mod hir;
 mod parser;
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 
+use once_cell::race::OnceBox;
 use regex_automata::meta::{Config, Regex as Automaton};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
@@ -27,18 +27,20 @@ const BUILD_COST: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Regex {
     pattern: Pattern,
-    automaton: OnceLock<Result<Automaton, EvaluationError>>,
+    /// Without a lock that a child could inherit from a thread that it does not have.
+    automaton: OnceBox<Result<Automaton, EvaluationError>>,
 }
 
 impl Regex {
     pub(crate) fn new(pattern: &str) -> Result<Self, EvaluationError> {
-        Ok(Self { pattern: parser::parse(pattern)?, automaton: OnceLock::new() })
+        Ok(Self { pattern: parser::parse(pattern)?, automaton: OnceBox::new() })
     }
 
     /// Whether the pattern matches anywhere in the text.
     pub(crate) fn matches(&self, text: &str, budget: &Budget) -> Result<bool, EvaluationError> {
         budget.spend(self.pattern.size, text.len().saturating_add(BUILD_COST))?;
-        let automaton = self.automaton.get_or_init(|| compile(&self.pattern)).as_ref().map_err(Clone::clone)?;
+        let automaton =
+            self.automaton.get_or_init(|| Box::new(compile(&self.pattern))).as_ref().map_err(Clone::clone)?;
         let text = units(text);
         let anchored = if self.pattern.needs_unit_steps { Anchored::Yes } else { Anchored::No };
         Ok(automaton.is_match(Input::new(&*text).anchored(anchored)))
