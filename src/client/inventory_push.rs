@@ -51,14 +51,27 @@ struct State {
     running: bool,
     /// Whether there is something to push that the task has not begun with.
     wanted: bool,
+    /// Whether it is to be pushed even where the service accepted just that.
+    forced: bool,
     /// The fingerprint of what the service accepted last.
     accepted: Option<String>,
     last_push: Option<Moment>,
 }
 
+impl State {
+    fn is_news(&self, fingerprint: &str) -> bool {
+        self.forced || self.accepted.as_deref() != Some(fingerprint)
+    }
+}
+
 impl Pusher {
     fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
         use_state(&mut self.state.get().lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_busy(&self) -> bool {
+        self.with(|state| state.running)
     }
 }
 
@@ -72,7 +85,8 @@ impl Client {
         }
         let fingerprint = declared.fingerprint();
         let start = inventory.pusher.with(|state| {
-            if !force && !state.wanted && state.accepted.as_ref() == Some(&fingerprint) {
+            state.forced |= force;
+            if !state.is_news(&fingerprint) {
                 return None;
             }
             state.wanted = true;
@@ -112,6 +126,7 @@ impl Client {
         let now = self.0.clock.now();
         inventory.pusher.with(|state| {
             state.wanted = false;
+            state.forced = false;
             state.last_push = Some(now);
         });
         let Some(agent) = self.config().named_agent() else { return };
@@ -160,8 +175,9 @@ async fn push(client: Weak<Inner>, first: Pending) {
         }
         let _pending = pending.take().unwrap_or_else(|| Pending::begin(&client));
         client.send_inventory().await;
+        let fingerprint = client.0.inventory.declared().fingerprint();
         let done = client.0.inventory.pusher.with(|state| {
-            state.running = state.wanted;
+            state.running = state.wanted && state.is_news(&fingerprint);
             !state.running
         });
         if done {

@@ -7,6 +7,8 @@ mod delegations;
 mod directory;
 mod inventory;
 mod inventory_push;
+#[cfg(test)]
+mod inventory_tests;
 mod params;
 mod policies;
 mod tokens;
