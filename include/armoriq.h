@@ -736,7 +736,7 @@ armoriq_status armoriq_client_verify_token(armoriq_client *client,
  *     intent_token         required: the token to hand on
  *     delegate_public_key  required text: the delegate's Ed25519 key in hex
  *     validity_seconds     positive number, 3600
- *     allowed_actions      list of texts: only these actions; without it all that the token has
+ *     allowed_actions      list of texts, not empty: only these actions; without it all that the token has
  *     target_agent         text: the delegate's agent id
  *     subtask              object: what the delegate is to do
  *
@@ -1281,7 +1281,8 @@ armoriq_status armoriq_client_report_usage_run(armoriq_client *client,
  *
  * Lines with usage and model are counted, each message once, in the hour (UTC) of their timestamp. json: ok
  * (whether every hour was recorded), recorded (how many models), reason (the first failure's, else null; left out
- * where there was nothing to record); or the error object. A file that cannot be read has nothing to record. Reads the
+ * where there was nothing to record); or the error object. A file that cannot be read has nothing to record. Where the
+ * service does not answer, the hours that are left are not sent; recording them all again later is safe. Reads the
  * file, then blocks for each hour as armoriq_client_record_token_usage does. Thread-safe.
  *
  * Errors:

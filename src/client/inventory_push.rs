@@ -1,10 +1,9 @@
 //! Tells the service of the tool inventory, in the background: nobody waits for it.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::{Call, Client, Inner};
+use super::{Call, Client, InFlight, Inner};
 use crate::clock::Moment;
 use crate::fork::PerProcess;
 use crate::json::string_member;
@@ -96,7 +95,7 @@ impl Client {
             None => Push::Unchanged,
             Some(false) => Push::Scheduled,
             Some(true) => {
-                let task = push(Arc::downgrade(&self.0), Pending::begin(self));
+                let task = push(Arc::downgrade(&self.0), (self.clone(), InFlight::enter(&self.0)));
                 match self.transport().spawn(task) {
                     Ok(_) => Push::Scheduled,
                     Err(error) => {
@@ -159,8 +158,9 @@ impl Client {
     }
 }
 
-/// Pushes until there is nothing more to push. It does not keep the client while it waits for its turn.
-async fn push(client: Weak<Inner>, first: Pending) {
+/// Pushes until there is nothing more to push. It keeps the client for the first push, and not while it waits for its
+/// turn.
+async fn push(client: Weak<Inner>, first: (Client, InFlight)) {
     let mut pending = Some(first);
     loop {
         let Some(wait) = client.upgrade().map(|inner| Client(inner).wait_before_push()) else { return };
@@ -173,7 +173,7 @@ async fn push(client: Weak<Inner>, first: Pending) {
         if pending.is_none() && client.open().is_err() {
             return client.0.inventory.pusher.with(|state| state.running = false);
         }
-        let _pending = pending.take().unwrap_or_else(|| Pending::begin(&client));
+        let _in_flight = pending.take().map_or_else(|| InFlight::enter(&client.0), |(_, in_flight)| in_flight);
         client.send_inventory().await;
         let fingerprint = client.0.inventory.declared().fingerprint();
         let done = client.0.inventory.pusher.with(|state| {
@@ -183,21 +183,5 @@ async fn push(client: Weak<Inner>, first: Pending) {
         if done {
             return;
         }
-    }
-}
-
-/// A push that closing the client waits for.
-struct Pending(Client);
-
-impl Pending {
-    fn begin(client: &Client) -> Self {
-        client.0.in_flight.fetch_add(1, Ordering::AcqRel);
-        Self(client.clone())
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.0.0.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }

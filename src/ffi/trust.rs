@@ -16,7 +16,7 @@ use super::text::Text;
 /// | intent_token | required: the token to hand on |
 /// | delegate_public_key | required text: the delegate's Ed25519 key in hex |
 /// | validity_seconds | positive number, 3600 |
-/// | allowed_actions | list of texts: only these actions; without it all that the token has |
+/// | allowed_actions | list of texts, not empty: only these actions; without it all that the token has |
 /// | target_agent | text: the delegate's agent id |
 /// | subtask | object: what the delegate is to do |
 ///

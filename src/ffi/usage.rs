@@ -173,7 +173,8 @@ pub unsafe extern "C" fn armoriq_client_report_usage_run(
 ///
 /// Lines with `usage` and `model` are counted, each message once, in the hour (UTC) of their `timestamp`. `json`: `ok`
 /// (whether every hour was recorded), `recorded` (how many models), `reason` (the first failure's, else null; left out
-/// where there was nothing to record); or the error object. A file that cannot be read has nothing to record. Reads the
+/// where there was nothing to record); or the error object. A file that cannot be read has nothing to record. Where the
+/// service does not answer, the hours that are left are not sent; recording them all again later is safe. Reads the
 /// file, then blocks for each hour as `armoriq_client_record_token_usage` does. Thread-safe.
 ///
 /// # Errors

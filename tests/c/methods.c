@@ -50,6 +50,7 @@ static void trust(void)
     /* The signed token goes out as it is, without the API key's own header. */
     CHECK_CONTAINS(service_last(service, "/iap/trust/revoke"), "\"token\":{\"signature\":\"5ec2e75ec2e7\",\"issued_at\":1.50}");
     CHECK(strstr(service_last(service, "/iap/trust/revoke"), "x-api-key") == NULL);
+    CHECK_CONTAINS(service_last(service, "/iap/trust/revoke"), "idempotency-key: ");
     CHECK_CONTAINS(service_last(service, "/iap/trust/reanchor"), "\"planId\":\"other\"");
 
     service_json(service, "/iap/trust/delegate", 403, "{\"message\": \"no, not " SERVICE_JWT "\"}");
@@ -62,6 +63,10 @@ static void trust(void)
     EXPECT_FAILURE(ARMORIQ_ERR_DELEGATION, "expires_at must be a finite number", armoriq_client_delegate(client, delegate, &json));
     service_json(service, "/iap/trust/delegate", 200, "[1]");
     EXPECT_FAILURE(ARMORIQ_ERR_DELEGATION, "Got keys: []", armoriq_client_delegate(client, delegate, &json));
+
+    /* No actions at all would come out as all of them. */
+    EXPECT_FAILURE(ARMORIQ_ERR_INVALID_ARGUMENT, "a list of strings that is not empty", armoriq_client_delegate(
+        client, "{" TOKEN ", \"delegate_public_key\": \"k\", \"allowed_actions\": []}", &json));
 
     service_json(service, "/iap/sdk/preflight", 200, "{\"decision\": true}");
     EXPECT_FAILURE(ARMORIQ_ERR_SERVICE, "malformed response", armoriq_client_refine(client, NULL, &json));

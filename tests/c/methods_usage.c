@@ -1,6 +1,8 @@
 /* Token usage and the tool inventory: the result says what happened, and the inventory goes out in the background. */
 #include "service.h"
 
+#include <sys/wait.h>
+
 static struct service *service;
 
 #define UUID "3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b"
@@ -58,6 +60,7 @@ static void batch_and_run(armoriq_client *client)
 
 static void transcript(armoriq_client *client)
 {
+    char *json = NULL;
     const char *path = "/dashboard/token-usage";
     const char *params = "{\"transcript_path\": \"transcript.jsonl\", \"product\": \"p\", \"session_id\": \"s\", \"armored\": true}";
     FILE *file = fopen("transcript.jsonl", "w");
@@ -77,6 +80,13 @@ static void transcript(armoriq_client *client)
     service_json(service, path, 422, "{\"message\": [\"bad\", \"hour\", \"bad\"]}");
     EXPECT_JSON("{\"ok\":false,\"recorded\":2,\"reason\":\"bad; hour\"}",
                 armoriq_client_capture_transcript_tokens(client, params, &json));
+    service_set(service, path, SERVICE_CLOSES, 200, "", "");
+    CHECK_STATUS(ARMORIQ_OK, armoriq_client_capture_transcript_tokens(client, params, &json));
+    CHECK_MEMBER(json, "ok", "false");
+    CHECK_MEMBER(json, "recorded", "2");
+    armoriq_string_free(json);
+    /* A service that does not answer is not asked for every hour. */
+    CHECK(service_count(service, path) == 1);
     EXPECT_JSON("{\"ok\":true,\"recorded\":0}",
                 armoriq_client_capture_transcript_tokens(
                     client, "{\"transcript_path\": \"/dev/zero\", \"product\": \"p\", \"session_id\": \"s\"}", &json));
@@ -107,6 +117,30 @@ static void inventory(void)
     armoriq_client_free(client);
 }
 
+/* A push of the parent's is nothing that a child waits for: servers declare their tools and then fork. */
+static void inventory_and_fork(void)
+{
+    armoriq_client *client = test_client(service->url, ", \"agent_id\": \"bot\", \"timeout_ms\": 2000");
+    char *json = NULL;
+    pid_t child;
+    int status = 0;
+
+    service_set(service, "/iap/sdk/tools", SERVICE_STALLS, 200, "", "");
+    CHECK_STATUS(ARMORIQ_OK, armoriq_client_declare_tools(client, "{\"tools\": [\"t\"]}", NULL));
+    while (service_count(service, "/iap/sdk/tools") == 0) test_sleep_ms(5);
+    fflush(stdout);
+    child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        int idle = armoriq_client_close(client, 0, &json) == ARMORIQ_OK && json && strcmp(json, "{\"pending\":0}") == 0;
+        _exit(idle ? 0 : 1);
+    }
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    EXPECT_JSON("{\"pending\":1}", armoriq_client_close(client, 0, &json));
+    armoriq_client_free(client);
+}
+
 int main(void)
 {
     armoriq_client *client;
@@ -116,6 +150,7 @@ int main(void)
     batch_and_run(client);
     transcript(client);
     inventory();
+    inventory_and_fork();
     armoriq_client_free(client);
     service_stop(service);
     free(service);
