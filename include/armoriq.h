@@ -780,11 +780,15 @@ armoriq_status armoriq_client_invoke_with_policy(armoriq_client *client,
  *
  * What a session does by itself, for programs that keep their own plans: mint a token, and look at one. A token
  * travels as the JSON object that this, or armoriq_session_start_plan, gave; pass it on as it is.
+ */
+
+/**
+ * Mints an intent token for a plan, without a session.
  *
  * params: a JSON object:
  *
  *     member                 type, default
- *     plan                   required: an object with steps, a list, as the service is to see it: {"goal", "steps": [{"action", "mcp", "params"}]}
+ *     plan                   required object: {"goal", "steps": [{"action", "mcp", "params"}]}, sent as it is
  *     policy                 object, null: a policy to send along
  *     validity_seconds       positive number, 60.0: how long the token is to live; sent as written
  *     user_email             text: whose plan it is; without it the client's user_id
@@ -806,8 +810,6 @@ armoriq_status armoriq_client_invoke_with_policy(armoriq_client *client,
  *     armoriq_client_get_intent_token(client,
  *         "{\"plan\": {\"goal\": \"g\", \"steps\": [{\"action\": \"pay\", \"mcp\": \"bank\", \"params\": {}}]}}", &json);
  */
-
-/** Mints an intent token for a plan, without a session. */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_get_intent_token(armoriq_client *client,
                                                const char *params,
@@ -834,6 +836,10 @@ armoriq_status armoriq_client_verify_token(armoriq_client *client,
  * What may be done with an intent token besides showing it: hand it on, or a part of it, revoke it, put another plan
  * under it; and ask about a plan before there is a token. An intent_token is the JSON object that
  * armoriq_client_get_intent_token or armoriq_session_start_plan gave.
+ */
+
+/**
+ * Hands an intent token on to another agent: the service makes one for the holder of that agent's key.
  *
  * params: a JSON object:
  *
@@ -841,7 +847,7 @@ armoriq_status armoriq_client_verify_token(armoriq_client *client,
  *     intent_token         required: the token to hand on
  *     delegate_public_key  required text: the delegate's Ed25519 key in hex
  *     validity_seconds     positive number, 3600
- *     allowed_actions      list of texts: only these actions; without it all that the token has
+ *     allowed_actions      list of texts, not empty: only these actions; without it all that the token has
  *     target_agent         text: the delegate's agent id
  *     subtask              object: what the delegate is to do
  *
@@ -856,8 +862,6 @@ armoriq_status armoriq_client_verify_token(armoriq_client *client,
  * token in the answer: status_code, target_agent), ARMORIQ_ERR_TOKEN_REVOKED, ARMORIQ_ERR_SERVICE,
  * ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
  */
-
-/** Hands an intent token on to another agent: the service makes one for the holder of that agent's key. */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_delegate(armoriq_client *client,
                                        const char *params,
@@ -961,6 +965,10 @@ armoriq_status armoriq_client_refine(armoriq_client *client,
  *
  * What a session does by itself when a call is held, for programs that do it in their own way; and what the service is
  * told of a plan.
+ */
+
+/**
+ * Asks for a person's approval of a call.
  *
  * params: a JSON object:
  *
@@ -983,8 +991,6 @@ armoriq_status armoriq_client_refine(armoriq_client *client,
  * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_DELEGATION (refused),
  * ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
  */
-
-/** Asks for a person's approval of a call. */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_create_delegation_request(armoriq_client *client,
                                                         const char *params,
@@ -1077,6 +1083,10 @@ armoriq_status armoriq_client_update_plan_status(armoriq_client *client,
  * Client methods: directory
  *
  * What the organisation has registered: its MCP servers, their tools, its users and their roles.
+ */
+
+/**
+ * Tells the organisation, the agent, the MCP servers and which server each tool is on.
  *
  * params: NULL or `{}`. json: the service's answer as it is: org {name}, agent {id}, mcps [{name, ...}],
  * toolMap {tool: server}; or the error object. Remembered for the client's life; see
@@ -1086,8 +1096,6 @@ armoriq_status armoriq_client_update_plan_status(armoriq_client *client,
  * ARMORIQ_ERR_CONFIGURATION (the service refused), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT,
  * ARMORIQ_ERR_CLOSED.
  */
-
-/** Tells the organisation, the agent, the MCP servers and which server each tool is on. */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_bootstrap(armoriq_client *client,
                                         const char *params,
@@ -1208,20 +1216,33 @@ armoriq_status armoriq_client_resolve_role(armoriq_client *client,
  *
  * Declare the tools that the model is given, once they are known. The inventory grows with each call and is sent in
  * the background; in the mode "sdk" each check says which inventory it belongs to.
+ */
+
+/**
+ * Declares the tools that the agent has, so that the service knows what a call's arguments should look like and
+ * notices when they change.
  *
  * params: a JSON object:
  *
  *     member       type
- *     tools        list: names, or definitions as MCP, OpenAI or Anthropic write them. A name with a server ("data-mcp__fetch_sales"), or that armoriq_client_bootstrap has told the server of, is that server's. {"type": "mcp", "server_label", "server_url"} and {"type": "mcp_toolset", "mcp_server_name"} are servers; another type without a name, such as {"type": "web_search"}, is passed over
- *     mcp_servers  list of {"name", "url", "tools"}: a server with its tools as MCP's tools/list gives them; name or url may be left out
+ *     tools        list of names, or of definitions as MCP, OpenAI or Anthropic write them
+ *     mcp_servers  list of {"name", "url", "tools"}: servers, with their tools as MCP's tools/list gives them
  *
- * A tool that was declared with a schema keeps it, so that a changed one does not go unnoticed. json, or the error
- * object:
+ * Of a server, name or url may be left out. In tools, a name with a server ("data-mcp__fetch_sales"), or one
+ * whose server armoriq_client_bootstrap has told, is that server's tool. {"type": "mcp", "server_label",
+ * "server_url"} and {"type": "mcp_toolset", "mcp_server_name"} are servers. A type without a name, such as {"type":
+ * "web_search"}, is passed over. A tool that was declared with a schema keeps it.
  *
- *     member              what it is
- *     snapshot_hash       "v1:sha256:...", over the agent's own tools
- *     tools, mcp_servers  how many there are by now
- *     push                "scheduled" (it will be sent), "unchanged" (the service has it), "nothing" (there is nothing to send, or the client has no agent_id), "failed" (no thread could be started)
+ * json, or the error object:
+ *
+ *     member         what it is
+ *     snapshot_hash  "v1:sha256:...", over the agent's own tools
+ *     tools          how many of them there are by now
+ *     mcp_servers    how many servers there are by now
+ *     push           what becomes of the inventory, see below
+ *
+ * push is "scheduled" (it will be sent), "unchanged" (the service has it), "nothing" (there is nothing to send, or
+ * the client has no agent_id) or "failed" (no thread could be started).
  *
  * It is sent as soon as it differs from what the service has, and again when an answer says that the service has lost
  * it, at most once a minute; each time there are up to four attempts, after 1, 4 and 16 s. What goes wrong is in the
@@ -1234,11 +1255,6 @@ armoriq_status armoriq_client_resolve_role(armoriq_client *client,
  *
  *     armoriq_client_declare_tools(client, "{\"tools\": [{\"name\": \"pay\", \"input_schema\": {\"type\": \"object\"}}]}", &json);
  */
-
-/**
- * Declares the tools that the agent has, so that the service knows what a call's arguments should look like and
- * notices when they change.
- */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_declare_tools(armoriq_client *client,
                                             const char *params,
@@ -1249,6 +1265,10 @@ armoriq_status armoriq_client_declare_tools(armoriq_client *client,
  *
  * What models cost, for the dashboard. These calls do not fail for what the service does: they give ARMORIQ_OK, and
  * ok in the result says whether it worked.
+ */
+
+/**
+ * Records how many tokens the models of a session used in one hour, in the place of what was recorded for it before.
  *
  * params: a JSON object:
  *
@@ -1269,8 +1289,6 @@ armoriq_status armoriq_client_declare_tools(armoriq_client *client,
  * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), among them a date or an hour that there
  * is not; ARMORIQ_ERR_CLOSED.
  */
-
-/** Records how many tokens the models of a session used in one hour, in the place of what was recorded for it before. */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_record_token_usage(armoriq_client *client,
                                                  const char *params,
@@ -1322,14 +1340,16 @@ armoriq_status armoriq_client_reset_usage_stream(armoriq_client *client,
  *     generation  UUID: from armoriq_client_initialize_usage_stream
  *     batchId     UUID of your own, the same when the batch is repeated
  *     runId       UUID, may be left out: the run that armoriq_client_report_usage_run reports
- *     snapshots   1 to 100 of {"sessionId", "revision" (a whole number from 1 on), "usageDate", "usageHour", "entries"}; at most 500 entries in all, each {"model", "inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"}
+ *     snapshots   1 to 100 of {"sessionId", "revision", "usageDate", "usageHour", "entries"}
  *
- * It may be at most 262144 bytes long. json: ok (true or false) and, where it is known, status (of HTTP). With
- * true: value, the service's answer. With false: retryable (whether the same call may succeed later), reason,
- * and where it applies unreachable (true: no answer), retry_after_ms, relogin_required (true: the user has to
- * log in anew); or the error object. value has results, for each snapshot in order sessionId, usageDate,
- * usageHour and status ("applied", "present" or "superseded"); an answer that does not match the batch is ok
- * false. Blocks for up to timeout_ms (or the client's, where that is less); it is tried once. Thread-safe.
+ * A revision is a whole number from 1 on; the highest counts. Each of the entries is {"model", "inputTokens",
+ * "outputTokens", "cacheReadTokens", "cacheWriteTokens"}; there may be 500 in all. The batch may be at most 262144
+ * bytes long. json: ok (true or false) and, where it is known, status (of HTTP). With true: value, the
+ * service's answer. With false: retryable (whether the same call may succeed later), reason, and where it applies
+ * unreachable (true: no answer), retry_after_ms, relogin_required (true: the user has to log in anew); or the
+ * error object. value has results, for each snapshot in order sessionId, usageDate, usageHour and status
+ * ("applied", "present" or "superseded"); an answer that does not match the batch is ok false. Blocks for up to
+ * timeout_ms (or the client's, where that is less); it is tried once. Thread-safe.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown parameter, a bad timeout_ms), ARMORIQ_ERR_CLOSED. What the service
@@ -1365,14 +1385,16 @@ armoriq_status armoriq_client_report_usage_run(armoriq_client *client,
  * params: a JSON object:
  *
  *     member                  type
- *     transcript_path         required text: the path of a file with one JSON object a line. Lines with usage and model are counted, each message once, in the hour (UTC) of their timestamp
+ *     transcript_path         required text: the path of a file with one JSON object a line
  *     product, session_id     required texts
  *     device_id, device_name  texts
  *     armored                 true or false
  *
- * json: ok (whether every hour was recorded), recorded (how many models), reason (the first failure's, else
- * null; left out where there was nothing to record); or the error object. A file that cannot be read has nothing to
- * record. Reads the file, then blocks for each hour as armoriq_client_record_token_usage does. Thread-safe.
+ * Lines with usage and model are counted, each message once, in the hour (UTC) of their timestamp. json: ok
+ * (whether every hour was recorded), recorded (how many models), reason (the first failure's, else null; left out
+ * where there was nothing to record); or the error object. A file that cannot be read has nothing to record. Where the
+ * service does not answer, the hours that are left are not sent; recording them all again later is safe. Reads the
+ * file, then blocks for each hour as armoriq_client_record_token_usage does. Thread-safe.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_CLOSED. What the service

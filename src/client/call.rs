@@ -46,6 +46,11 @@ impl Call {
         self.header("idempotency-key", key)
     }
 
+    /// A key of the call's own, the same on all its attempts: what is sent again is not done twice.
+    pub(crate) fn own_idempotency_key(self) -> Self {
+        self.idempotency_key(&uuid::Uuid::new_v4().simple().to_string())
+    }
+
     /// The protocol's own limit for this request, in seconds; the client's `timeout_ms` holds where it is smaller.
     pub(crate) fn limit(self, seconds: u64) -> Self {
         self.timeout(Duration::from_secs(seconds))

@@ -1,10 +1,9 @@
 //! Tells the service of the tool inventory, in the background: nobody waits for it.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::{Call, Client, Inner};
+use super::{Call, Client, InFlight, Inner};
 use crate::clock::Moment;
 use crate::fork::PerProcess;
 use crate::json::string_member;
@@ -51,14 +50,27 @@ struct State {
     running: bool,
     /// Whether there is something to push that the task has not begun with.
     wanted: bool,
+    /// Whether it is to be pushed even where the service accepted just that.
+    forced: bool,
     /// The fingerprint of what the service accepted last.
     accepted: Option<String>,
     last_push: Option<Moment>,
 }
 
+impl State {
+    fn is_news(&self, fingerprint: &str) -> bool {
+        self.forced || self.accepted.as_deref() != Some(fingerprint)
+    }
+}
+
 impl Pusher {
     fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
         use_state(&mut self.state.get().lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_busy(&self) -> bool {
+        self.with(|state| state.running)
     }
 }
 
@@ -72,7 +84,8 @@ impl Client {
         }
         let fingerprint = declared.fingerprint();
         let start = inventory.pusher.with(|state| {
-            if !force && !state.wanted && state.accepted.as_ref() == Some(&fingerprint) {
+            state.forced |= force;
+            if !state.is_news(&fingerprint) {
                 return None;
             }
             state.wanted = true;
@@ -82,7 +95,7 @@ impl Client {
             None => Push::Unchanged,
             Some(false) => Push::Scheduled,
             Some(true) => {
-                let task = push(Arc::downgrade(&self.0), Pending::begin(self));
+                let task = push(Arc::downgrade(&self.0), (self.clone(), InFlight::enter(&self.0)));
                 match self.transport().spawn(task) {
                     Ok(_) => Push::Scheduled,
                     Err(error) => {
@@ -112,6 +125,7 @@ impl Client {
         let now = self.0.clock.now();
         inventory.pusher.with(|state| {
             state.wanted = false;
+            state.forced = false;
             state.last_push = Some(now);
         });
         let Some(agent) = self.config().named_agent() else { return };
@@ -144,8 +158,9 @@ impl Client {
     }
 }
 
-/// Pushes until there is nothing more to push. It does not keep the client while it waits for its turn.
-async fn push(client: Weak<Inner>, first: Pending) {
+/// Pushes until there is nothing more to push. It keeps the client for the first push, and not while it waits for its
+/// turn.
+async fn push(client: Weak<Inner>, first: (Client, InFlight)) {
     let mut pending = Some(first);
     loop {
         let Some(wait) = client.upgrade().map(|inner| Client(inner).wait_before_push()) else { return };
@@ -158,30 +173,15 @@ async fn push(client: Weak<Inner>, first: Pending) {
         if pending.is_none() && client.open().is_err() {
             return client.0.inventory.pusher.with(|state| state.running = false);
         }
-        let _pending = pending.take().unwrap_or_else(|| Pending::begin(&client));
+        let _in_flight = pending.take().map_or_else(|| InFlight::enter(&client.0), |(_, in_flight)| in_flight);
         client.send_inventory().await;
+        let fingerprint = client.0.inventory.declared().fingerprint();
         let done = client.0.inventory.pusher.with(|state| {
-            state.running = state.wanted;
+            state.running = state.wanted && state.is_news(&fingerprint);
             !state.running
         });
         if done {
             return;
         }
-    }
-}
-
-/// A push that closing the client waits for.
-struct Pending(Client);
-
-impl Pending {
-    fn begin(client: &Client) -> Self {
-        client.0.in_flight.fetch_add(1, Ordering::AcqRel);
-        Self(client.clone())
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.0.0.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }

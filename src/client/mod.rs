@@ -9,6 +9,8 @@ mod delegations;
 mod directory;
 mod inventory;
 mod inventory_push;
+#[cfg(test)]
+mod inventory_tests;
 mod invocation_answer;
 mod invoke;
 #[cfg(test)]
@@ -65,7 +67,8 @@ struct Inner {
     inventory: inventory::Inventory,
     clock: Clock,
     closed: AtomicBool,
-    in_flight: AtomicUsize,
+    /// Calls of this process: a child's client does not wait for the parent's.
+    in_flight: PerProcess<AtomicUsize>,
 }
 
 impl Client {
@@ -95,7 +98,7 @@ impl Client {
             watches: PerProcess::new(),
             inventory: inventory::Inventory::default(),
             closed: AtomicBool::new(false),
-            in_flight: AtomicUsize::new(0),
+            in_flight: PerProcess::new(),
             clock: Clock::default(),
             keys,
             transport,
@@ -148,17 +151,17 @@ impl Client {
     pub fn close(&self, timeout: Duration) -> Value {
         self.0.closed.store(true, Ordering::Release);
         let deadline = Instant::now().checked_add(timeout);
-        while self.0.in_flight.load(Ordering::Acquire) > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline)
-        {
+        let in_flight = self.0.in_flight.get();
+        while in_flight.load(Ordering::Acquire) > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline) {
             std::thread::sleep(Duration::from_millis(1));
         }
-        json!({ "pending": self.0.in_flight.load(Ordering::Acquire) })
+        json!({ "pending": in_flight.load(Ordering::Acquire) })
     }
 
     /// Runs a call of the client's to its end on the calling thread. It counts as in flight meanwhile.
     pub(crate) fn run<T: Send>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         self.open()?;
-        let _in_flight = InFlight::enter(&self.0.in_flight);
+        let _in_flight = InFlight::enter(&self.0);
         self.transport().block_on(call)?
     }
 
@@ -186,16 +189,18 @@ impl Client {
     }
 }
 
-struct InFlight<'a>(&'a AtomicUsize);
+/// A call that closing the client waits for.
+struct InFlight(Arc<AtomicUsize>);
 
-impl<'a> InFlight<'a> {
-    fn enter(count: &'a AtomicUsize) -> Self {
+impl InFlight {
+    fn enter(client: &Inner) -> Self {
+        let count = client.in_flight.get();
         count.fetch_add(1, Ordering::AcqRel);
         Self(count)
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

@@ -105,7 +105,7 @@ impl Client {
             .optional("user_email", request.user_email);
         let response = Call::post(self.backend_url("/iap/sdk/token", &[]), body.finish())
             .limit(30)
-            .idempotency_key(&uuid::Uuid::new_v4().simple().to_string())
+            .own_idempotency_key()
             .retried()
             .send(self)
             .await?;

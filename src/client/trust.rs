@@ -36,13 +36,13 @@ impl Client {
             let token = read_token(reader)?;
             let key = reader.required_text("delegate_public_key")?;
             let target_agent = reader.text("target_agent")?;
-            let allowed_actions = list_of_texts(reader, "allowed_actions")?;
+            let allowed_actions = actions(reader, "allowed_actions")?;
             let subtask = reader.members("subtask")?;
             let mut body = ObjectWriter::new();
             body.value("token", &token.csrg_token())
                 .value("delegate_public_key", key)
                 .value("validity_seconds", &validity(reader)?)
-                .optional("allowed_actions", allowed_actions.filter(|actions| is_truthy(actions)))
+                .optional("allowed_actions", allowed_actions)
                 .optional("target_agent", target_agent)
                 .optional("subtask", subtask.filter(|subtask| is_truthy(subtask)));
             Ok((token, key, target_agent, body.finish()))
@@ -200,7 +200,8 @@ impl Client {
     }
 
     fn trust_call(&self, name: &str, body: String) -> Call {
-        Call::post(self.backend_url(&format!("/iap/trust/{name}"), &[]), body).limit(10).without_api_key()
+        let url = self.backend_url(&format!("/iap/trust/{name}"), &[]);
+        Call::post(url, body).limit(10).without_api_key().own_idempotency_key()
     }
 
     /// The answer about a token, or what `failed` makes of what the service said instead.
@@ -257,10 +258,13 @@ fn list<'a>(reader: &mut Reader<'a>, name: &'static str) -> Result<Option<&'a Va
     }
 }
 
-fn list_of_texts<'a>(reader: &mut Reader<'a>, name: &'static str) -> Result<Option<&'a Value>> {
+/// Names of actions. An empty list is refused: left out, as the official SDK does, it would mean all actions.
+fn actions<'a>(reader: &mut Reader<'a>, name: &'static str) -> Result<Option<&'a Value>> {
     let list = list(reader, name)?;
     match list.and_then(Value::as_array) {
-        Some(items) if !items.iter().all(Value::is_string) => Err(reader.expected(name, "a list of strings")),
+        Some(items) if items.is_empty() || !items.iter().all(Value::is_string) => {
+            Err(reader.expected(name, "a list of strings that is not empty"))
+        }
         _ => Ok(list),
     }
 }

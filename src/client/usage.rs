@@ -175,6 +175,10 @@ impl Client {
                 if reason.is_null() {
                     reason = recorded.get("reason").cloned().unwrap_or_default();
                 }
+                // A service that does not answer would make each of many hours wait. The next capture sends them all.
+                if recorded.get("status").is_none() {
+                    break;
+                }
             }
         }
         Ok(json!({ "ok": ok, "recorded": summary.count_models(), "reason": reason }))

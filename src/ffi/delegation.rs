@@ -9,10 +9,6 @@ use super::text::Text;
 
 /// Asks for a person's approval of a call.
 ///
-/// @section Client methods: approvals and plans
-/// What a session does by itself when a call is held, for programs that do it in their own way; and what the service is
-/// told of a plan.
-///
 /// `params`: a JSON object:
 ///
 /// | member | type, default |
@@ -37,6 +33,10 @@ use super::text::Text;
 ///
 /// # Safety
 /// As the header's conventions say.
+///
+/// @section Client methods: approvals and plans
+/// What a session does by itself when a call is held, for programs that do it in their own way; and what the service is
+/// told of a plan.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_client_create_delegation_request(
     client: *mut armoriq_client,

@@ -9,9 +9,6 @@ use super::text::Text;
 
 /// Tells the organisation, the agent, the MCP servers and which server each tool is on.
 ///
-/// @section Client methods: directory
-/// What the organisation has registered: its MCP servers, their tools, its users and their roles.
-///
 /// `params`: NULL or `{}`. `json`: the service's answer as it is: `org` {`name`}, `agent` {`id`}, `mcps` [{`name`, ...}],
 /// `toolMap` {tool: server}; or the error object. Remembered for the client's life; see
 /// `armoriq_client_refresh_bootstrap`. Blocks for up to the client's `timeout_ms`. Thread-safe.
@@ -22,6 +19,9 @@ use super::text::Text;
 ///
 /// # Safety
 /// As the header's conventions say.
+///
+/// @section Client methods: directory
+/// What the organisation has registered: its MCP servers, their tools, its users and their roles.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_client_bootstrap(
     client: *mut armoriq_client,

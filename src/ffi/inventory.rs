@@ -10,25 +10,29 @@ use super::text::Text;
 /// Declares the tools that the agent has, so that the service knows what a call's arguments should look like and
 /// notices when they change.
 ///
-/// @section Client methods: tool inventory
-/// Declare the tools that the model is given, once they are known. The inventory grows with each call and is sent in
-/// the background; in the mode "sdk" each check says which inventory it belongs to.
-///
 /// `params`: a JSON object:
 ///
 /// | member | type |
 /// | --- | --- |
-/// | tools | list: names, or definitions as MCP, OpenAI or Anthropic write them. A name with a server ("data-mcp__fetch_sales"), or that `armoriq_client_bootstrap` has told the server of, is that server's. {"type": "mcp", "server_label", "server_url"} and {"type": "mcp_toolset", "mcp_server_name"} are servers; another type without a name, such as {"type": "web_search"}, is passed over |
-/// | mcp_servers | list of {"name", "url", "tools"}: a server with its tools as MCP's tools/list gives them; name or url may be left out |
+/// | tools | list of names, or of definitions as MCP, OpenAI or Anthropic write them |
+/// | mcp_servers | list of {"name", "url", "tools"}: servers, with their tools as MCP's tools/list gives them |
 ///
-/// A tool that was declared with a schema keeps it, so that a changed one does not go unnoticed. `json`, or the error
-/// object:
+/// Of a server, `name` or `url` may be left out. In `tools`, a name with a server ("data-mcp__fetch_sales"), or one
+/// whose server `armoriq_client_bootstrap` has told, is that server's tool. {"type": "mcp", "server_label",
+/// "server_url"} and {"type": "mcp_toolset", "mcp_server_name"} are servers. A type without a name, such as {"type":
+/// "web_search"}, is passed over. A tool that was declared with a schema keeps it.
+///
+/// `json`, or the error object:
 ///
 /// | member | what it is |
 /// | --- | --- |
 /// | snapshot_hash | "v1:sha256:...", over the agent's own tools |
-/// | tools, mcp_servers | how many there are by now |
-/// | push | "scheduled" (it will be sent), "unchanged" (the service has it), "nothing" (there is nothing to send, or the client has no `agent_id`), "failed" (no thread could be started) |
+/// | tools | how many of them there are by now |
+/// | mcp_servers | how many servers there are by now |
+/// | push | what becomes of the inventory, see below |
+///
+/// `push` is "scheduled" (it will be sent), "unchanged" (the service has it), "nothing" (there is nothing to send, or
+/// the client has no `agent_id`) or "failed" (no thread could be started).
 ///
 /// It is sent as soon as it differs from what the service has, and again when an answer says that the service has lost
 /// it, at most once a minute; each time there are up to four attempts, after 1, 4 and 16 s. What goes wrong is in the
@@ -45,6 +49,10 @@ use super::text::Text;
 ///
 /// # Safety
 /// As the header's conventions say.
+///
+/// @section Client methods: tool inventory
+/// Declare the tools that the model is given, once they are known. The inventory grows with each call and is sent in
+/// the background; in the mode "sdk" each check says which inventory it belongs to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_client_declare_tools(
     client: *mut armoriq_client,

@@ -9,15 +9,11 @@ use super::text::Text;
 
 /// Mints an intent token for a plan, without a session.
 ///
-/// @section Client methods: intent tokens
-/// What a session does by itself, for programs that keep their own plans: mint a token, and look at one. A token
-/// travels as the JSON object that this, or `armoriq_session_start_plan`, gave; pass it on as it is.
-///
 /// `params`: a JSON object:
 ///
 /// | member | type, default |
 /// | --- | --- |
-/// | plan | required: an object with `steps`, a list, as the service is to see it: {"goal", "steps": [{"action", "mcp", "params"}]} |
+/// | plan | required object: {"goal", "steps": [{"action", "mcp", "params"}]}, sent as it is |
 /// | policy | object, null: a policy to send along |
 /// | validity_seconds | positive number, 60.0: how long the token is to live; sent as written |
 /// | user_email | text: whose plan it is; without it the client's user_id |
@@ -43,6 +39,10 @@ use super::text::Text;
 ///
 /// # Safety
 /// As the header's conventions say.
+///
+/// @section Client methods: intent tokens
+/// What a session does by itself, for programs that keep their own plans: mint a token, and look at one. A token
+/// travels as the JSON object that this, or `armoriq_session_start_plan`, gave; pass it on as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_client_get_intent_token(
     client: *mut armoriq_client,

@@ -9,11 +9,6 @@ use super::text::Text;
 
 /// Hands an intent token on to another agent: the service makes one for the holder of that agent's key.
 ///
-/// @section Client methods: trust
-/// What may be done with an intent token besides showing it: hand it on, or a part of it, revoke it, put another plan
-/// under it; and ask about a plan before there is a token. An `intent_token` is the JSON object that
-/// `armoriq_client_get_intent_token` or `armoriq_session_start_plan` gave.
-///
 /// `params`: a JSON object:
 ///
 /// | member | type, default |
@@ -21,7 +16,7 @@ use super::text::Text;
 /// | intent_token | required: the token to hand on |
 /// | delegate_public_key | required text: the delegate's Ed25519 key in hex |
 /// | validity_seconds | positive number, 3600 |
-/// | allowed_actions | list of texts: only these actions; without it all that the token has |
+/// | allowed_actions | list of texts, not empty: only these actions; without it all that the token has |
 /// | target_agent | text: the delegate's agent id |
 /// | subtask | object: what the delegate is to do |
 ///
@@ -38,6 +33,11 @@ use super::text::Text;
 ///
 /// # Safety
 /// As the header's conventions say.
+///
+/// @section Client methods: trust
+/// What may be done with an intent token besides showing it: hand it on, or a part of it, revoke it, put another plan
+/// under it; and ask about a plan before there is a token. An `intent_token` is the JSON object that
+/// `armoriq_client_get_intent_token` or `armoriq_session_start_plan` gave.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_client_delegate(
     client: *mut armoriq_client,

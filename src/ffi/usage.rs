@@ -9,10 +9,6 @@ use super::text::Text;
 
 /// Records how many tokens the models of a session used in one hour, in the place of what was recorded for it before.
 ///
-/// @section Client methods: token usage
-/// What models cost, for the dashboard. These calls do not fail for what the service does: they give `ARMORIQ_OK`, and
-/// `ok` in the result says whether it worked.
-///
 /// `params`: a JSON object:
 ///
 /// | member | type, default |
@@ -35,6 +31,10 @@ use super::text::Text;
 ///
 /// # Safety
 /// As the header's conventions say.
+///
+/// @section Client methods: token usage
+/// What models cost, for the dashboard. These calls do not fail for what the service does: they give `ARMORIQ_OK`, and
+/// `ok` in the result says whether it worked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_client_record_token_usage(
     client: *mut armoriq_client,
@@ -106,14 +106,16 @@ pub unsafe extern "C" fn armoriq_client_reset_usage_stream(
 /// | generation | UUID: from `armoriq_client_initialize_usage_stream` |
 /// | batchId | UUID of your own, the same when the batch is repeated |
 /// | runId | UUID, may be left out: the run that `armoriq_client_report_usage_run` reports |
-/// | snapshots | 1 to 100 of {"sessionId", "revision" (a whole number from 1 on), "usageDate", "usageHour", "entries"}; at most 500 entries in all, each {"model", "inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"} |
+/// | snapshots | 1 to 100 of {"sessionId", "revision", "usageDate", "usageHour", "entries"} |
 ///
-/// It may be at most 262144 bytes long. `json`: `ok` (true or false) and, where it is known, `status` (of HTTP). With
-/// true: `value`, the service's answer. With false: `retryable` (whether the same call may succeed later), `reason`,
-/// and where it applies `unreachable` (true: no answer), `retry_after_ms`, `relogin_required` (true: the user has to
-/// log in anew); or the error object. `value` has `results`, for each snapshot in order `sessionId`, `usageDate`,
-/// `usageHour` and `status` ("applied", "present" or "superseded"); an answer that does not match the batch is `ok`
-/// false. Blocks for up to `timeout_ms` (or the client's, where that is less); it is tried once. Thread-safe.
+/// A `revision` is a whole number from 1 on; the highest counts. Each of the `entries` is {"model", "inputTokens",
+/// "outputTokens", "cacheReadTokens", "cacheWriteTokens"}; there may be 500 in all. The batch may be at most 262144
+/// bytes long. `json`: `ok` (true or false) and, where it is known, `status` (of HTTP). With true: `value`, the
+/// service's answer. With false: `retryable` (whether the same call may succeed later), `reason`, and where it applies
+/// `unreachable` (true: no answer), `retry_after_ms`, `relogin_required` (true: the user has to log in anew); or the
+/// error object. `value` has `results`, for each snapshot in order `sessionId`, `usageDate`, `usageHour` and `status`
+/// ("applied", "present" or "superseded"); an answer that does not match the batch is `ok` false. Blocks for up to
+/// `timeout_ms` (or the client's, where that is less); it is tried once. Thread-safe.
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT` (an unknown parameter, a bad `timeout_ms`), `ARMORIQ_ERR_CLOSED`. What the service
@@ -164,14 +166,16 @@ pub unsafe extern "C" fn armoriq_client_report_usage_run(
 ///
 /// | member | type |
 /// | --- | --- |
-/// | transcript_path | required text: the path of a file with one JSON object a line. Lines with `usage` and `model` are counted, each message once, in the hour (UTC) of their `timestamp` |
+/// | transcript_path | required text: the path of a file with one JSON object a line |
 /// | product, session_id | required texts |
 /// | device_id, device_name | texts |
 /// | armored | true or false |
 ///
-/// `json`: `ok` (whether every hour was recorded), `recorded` (how many models), `reason` (the first failure's, else
-/// null; left out where there was nothing to record); or the error object. A file that cannot be read has nothing to
-/// record. Reads the file, then blocks for each hour as `armoriq_client_record_token_usage` does. Thread-safe.
+/// Lines with `usage` and `model` are counted, each message once, in the hour (UTC) of their `timestamp`. `json`: `ok`
+/// (whether every hour was recorded), `recorded` (how many models), `reason` (the first failure's, else null; left out
+/// where there was nothing to record); or the error object. A file that cannot be read has nothing to record. Where the
+/// service does not answer, the hours that are left are not sent; recording them all again later is safe. Reads the
+/// file, then blocks for each hour as `armoriq_client_record_token_usage` does. Thread-safe.
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT` (an unknown, missing or mistyped parameter), `ARMORIQ_ERR_CLOSED`. What the service

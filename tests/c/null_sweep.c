@@ -323,6 +323,100 @@ static void rest_of_the_session(void)
     CHECK_STATUS(ARMORIQ_OK, armoriq_session_info(session, NULL));
 }
 
+typedef armoriq_status client_method(armoriq_client *, const char *, char **);
+
+#define TOKEN_PARAMS                                                                                                     \
+    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "              \
+    "\"expires_at\": 2, \"raw_token\": {}}"
+#define ID "\"3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b\""
+
+/* A client method: a name that stands first in its params, with a value of the wrong type, and params that are right. */
+struct method {
+    client_method *call;
+    const char *wrong;
+    const char *good;
+};
+
+static const struct method METHODS[] = {
+    {armoriq_client_bootstrap, NULL, NULL},
+    {armoriq_client_refresh_bootstrap, NULL, "{}"},
+    {armoriq_client_list_mcps, NULL, "{}"},
+    {armoriq_client_resolve_user, "{\"user_email\": 1}", "{\"user_email\": \"a@b.co\"}"},
+    {armoriq_client_invalidate_user, "{\"user_email\": \" \"}", "{\"user_email\": \"a@b.co\"}"},
+    {armoriq_client_get_intent_token, "{\"plan\": []}", "{\"plan\": {\"steps\": []}}"},
+    {armoriq_client_verify_token, "{\"intent_token\": {}}", "{" TOKEN_PARAMS "}"},
+    {armoriq_client_delegate, "{" TOKEN_PARAMS ", \"delegate_public_key\": 1}",
+     "{" TOKEN_PARAMS ", \"delegate_public_key\": \"k\"}"},
+    {armoriq_client_delegate_subtree, "{" TOKEN_PARAMS ", \"delegate_public_key\": \"k\", \"subtree_path\": []}",
+     "{" TOKEN_PARAMS ", \"delegate_public_key\": \"k\", \"subtree_path\": \"/steps/[0]\"}"},
+    {armoriq_client_revoke, "{" TOKEN_PARAMS ", \"reason\": \"r\", \"cascade\": 1}", "{" TOKEN_PARAMS ", \"reason\": \"r\"}"},
+    {armoriq_client_reanchor, "{" TOKEN_PARAMS ", \"updated_plan\": 1}", "{" TOKEN_PARAMS ", \"updated_plan\": {}}"},
+    {armoriq_client_refine, "{\"tool_calls\": {}}", "{\"tool_calls\": []}"},
+    {armoriq_client_create_delegation_request,
+     "{\"tool\": \"t\", \"action\": \"a\", \"requester_email\": \"a@b.co\", \"amount\": -1}",
+     "{\"tool\": \"t\", \"action\": \"a\", \"requester_email\": \"a@b.co\"}"},
+    {armoriq_client_check_approved_delegation, "{\"user_email\": \"a@b.co\", \"tool\": \"t\"}",
+     "{\"user_email\": \"a@b.co\", \"tool\": \"t\", \"amount\": 1}"},
+    {armoriq_client_get_delegation_status, "{\"delegation_id\": \"..\"}", "{\"delegation_id\": \"d\"}"},
+    {armoriq_client_mark_delegation_executed, "{\"user_email\": \"a@b.co\"}",
+     "{\"user_email\": \"a@b.co\", \"delegation_id\": \"d\"}"},
+    {armoriq_client_complete_plan, "{\"plan_id\": 1}", "{\"plan_id\": \"p\"}"},
+    {armoriq_client_update_plan_status, "{\"plan_id\": \"p\"}", "{\"plan_id\": \"p\", \"status\": \"failed\"}"},
+    {armoriq_client_get_mcp_tool_schemas, "{\"mcp_name\": 1}", "{\"mcp_name\": \"m\"}"},
+    {armoriq_client_fetch_tool_metadata, "{\"mcp_name\": \".\"}", "{\"mcp_name\": \"m\"}"},
+    {armoriq_client_resolve_role, "{\"mcp_name\": \"m\"}", "{\"mcp_name\": \"m\", \"org_role\": \"r\"}"},
+    {armoriq_client_declare_tools, "{\"tools\": [7]}", "{\"tools\": [\"t\"]}"},
+    {armoriq_client_record_token_usage,
+     "{\"product\": \"p\", \"session_id\": \"s\", \"entries\": [], \"usage_date\": \"2026-02-30\", \"usage_hour\": 0}",
+     "{\"product\": \"p\", \"session_id\": \"s\", \"entries\": [], \"usage_date\": \"2026-02-03\", \"usage_hour\": 0}"},
+    {armoriq_client_initialize_usage_stream, "{\"timeout_ms\": 0}", NULL},
+    {armoriq_client_reset_usage_stream, "{\"timeout_ms\": \"1\"}", "{\"generation\": " ID ", \"reset_id\": " ID "}"},
+    {armoriq_client_record_token_usage_batch, "{\"timeout_ms\": 1.5}", "{\"batch\": {}}"},
+    {armoriq_client_report_usage_run, "{\"timeout_ms\": -1}", "{\"run_id\": " ID ", \"report\": {}}"},
+    {armoriq_client_capture_transcript_tokens, "{\"transcript_path\": \"t\", \"product\": \"p\"}",
+     "{\"transcript_path\": \"/nowhere\", \"product\": \"p\", \"session_id\": \"s\"}"},
+};
+
+static void methods_of_the_client(void)
+{
+    static const char *const unknown = "{\"zzz_unknown\": 1}";
+    size_t method;
+    for (method = 0; method < COUNT(METHODS); method++) {
+        client_method *call = METHODS[method].call;
+        int failures = test_failures;
+        char *json = NULL;
+        armoriq_status status;
+
+        CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, call(NULL, METHODS[method].good, &json));
+        CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, call((armoriq_client *)(void *)session, METHODS[method].good, &json));
+        CHECK_STATUS(ARMORIQ_ERR_INVALID_HANDLE, call(NULL, NULL, NULL));
+        REFUSES(BAD_JSON, call(client, bad, &json));
+        REFUSES(NOT_AN_OBJECT, call(client, bad, &json));
+        if (METHODS[method].wrong) CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, call(client, METHODS[method].wrong, &json));
+        /* A parameter that is missing is said first. */
+        if (!METHODS[method].wrong) NAMES_UNKNOWN("zzz_unknown", call(client, unknown, &json));
+        CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, call(client, unknown, &json));
+        /* Whatever the service says, here that it has no such path: a result or an error, and never nothing. */
+        status = call(client, METHODS[method].good, &json);
+        CHECK(json != NULL);
+        CHECK(status != ARMORIQ_ERR_INVALID_ARGUMENT && status != ARMORIQ_ERR_INTERNAL);
+        armoriq_string_free(json);
+        CHECK_STATUS(status, call(client, METHODS[method].good, NULL));
+        if (test_failures != failures) printf("  ... of method %d, with %s\n", (int)method, METHODS[method].good);
+    }
+}
+
+static void tools_of_the_session(void)
+{
+    static const char *const not_a_list[] = {"{}", "1", "true", "null", "\"text\"", "[7]", "[{}]", "[\"\"]"};
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_tools(NULL, "[]", &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_session_tools(session, NULL, &json));
+    REFUSES(BAD_JSON, armoriq_session_tools(session, bad, &json));
+    REFUSES(not_a_list, armoriq_session_tools(session, bad, &json));
+    CHECK_STATUS(ARMORIQ_OK, armoriq_session_tools(session, "[\"t\"]", NULL));
+}
+
 static void policy_evaluate(void)
 {
     const char *call = "{\"tool\": \"t\", \"arguments\": {}, \"timestamp\": \"2026-01-01T00:00:00Z\"}";
@@ -388,6 +482,8 @@ int main(void)
     check_before_a_plan();
     report();
     rest_of_the_session();
+    tools_of_the_session();
+    methods_of_the_client();
     policy_evaluate();
     policy_explain();
     policy_check();

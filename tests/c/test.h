@@ -203,6 +203,24 @@ HELPER void test_error(const char *file, int line, armoriq_status status, const 
     test_contains(file, line, json, "e2e_key", 0);
 }
 
+/* An error with this status and a text in its JSON. The call names `json`. */
+#define EXPECT_FAILURE(expected, text, call)                                                                             \
+    do {                                                                                                                 \
+        char *json = NULL;                                                                                               \
+        CHECK_STATUS(expected, call);                                                                                    \
+        CHECK_CONTAINS(json, text);                                                                                      \
+        armoriq_string_free(json);                                                                                       \
+    } while (0)
+
+/* A call's whole result. The call names `json`. */
+#define EXPECT_JSON(expected, call)                                                                                      \
+    do {                                                                                                                 \
+        char *json = NULL;                                                                                               \
+        CHECK_STATUS(ARMORIQ_OK, call);                                                                                  \
+        if (!json || strcmp(json, expected) != 0) test_fail(__FILE__, __LINE__, #call, json);                            \
+        armoriq_string_free(json);                                                                                       \
+    } while (0)
+
 /* One check: the decision, which the caller frees, and its verdict. Ends the program when there is no decision. */
 #define DECIDE(session, tool, args, options, verdict) \
     test_decide(__FILE__, __LINE__, (session), (tool), (args), (options), (verdict))

@@ -228,3 +228,60 @@ impl Drop for Armoriq {
 fn text(text: &str) -> CString {
     CString::new(text).expect("the scenarios have no NUL")
 }
+
+mod tests {
+    use super::*;
+
+    /// The methods of a client, which all have one signature.
+    const METHODS: [&str; 30] = [
+        "bootstrap",
+        "refresh_bootstrap",
+        "list_mcps",
+        "resolve_user",
+        "invalidate_user",
+        "invoke",
+        "invoke_with_policy",
+        "get_intent_token",
+        "verify_token",
+        "delegate",
+        "delegate_subtree",
+        "revoke",
+        "reanchor",
+        "refine",
+        "create_delegation_request",
+        "check_approved_delegation",
+        "get_delegation_status",
+        "mark_delegation_executed",
+        "complete_plan",
+        "update_plan_status",
+        "get_mcp_tool_schemas",
+        "fetch_tool_metadata",
+        "resolve_role",
+        "declare_tools",
+        "record_token_usage",
+        "initialize_usage_stream",
+        "reset_usage_stream",
+        "record_token_usage_batch",
+        "report_usage_run",
+        "capture_transcript_tokens",
+    ];
+
+    #[test]
+    fn library_has_every_client_method_with_the_signature_of_a_client_method() {
+        let header = include_str!("../../include/armoriq.h").split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        let signature = "(armoriq_client *client, const char *params, char **json);";
+        for method in METHODS {
+            let declaration = format!("armoriq_status armoriq_client_{method}{signature}");
+            assert!(header.contains(&declaration), "the header does not declare {declaration}");
+        }
+        assert_eq!(header.matches(signature).count(), METHODS.len(), "the list of methods is not complete");
+
+        let armoriq = Armoriq::open(path().as_os_str());
+        for method in METHODS {
+            // No client was made: its handle is NULL.
+            let answer = armoriq.client_method(method, &serde_json::json!({}));
+            assert_eq!(armoriq.status_name(answer.status), "ARMORIQ_ERR_INVALID_HANDLE", "{method}");
+            assert_eq!(answer.json["code"], "ARMORIQ_ERR_INVALID_HANDLE", "{method}");
+        }
+    }
+}
