@@ -717,6 +717,10 @@ armoriq_status armoriq_policy_check(const char *documents,
  *
  * The proxy decides about a call and makes it. A session does the same with armoriq_session_dispatch, and refuses
  * what its plan does not have.
+ */
+
+/**
+ * Calls a tool through the proxy, under an intent token.
  *
  * params: a JSON object; unknown members are refused.
  *
@@ -739,8 +743,6 @@ armoriq_status armoriq_policy_check(const char *documents,
  * ARMORIQ_ERR_POLICY_HOLD, ARMORIQ_ERR_INTENT_MISMATCH, ARMORIQ_ERR_MCP_INVOCATION (the server's error, or an answer
  * that cannot be read), ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT, ARMORIQ_ERR_CLOSED.
  */
-
-/** Calls a tool through the proxy, under an intent token. */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_invoke(armoriq_client *client,
                                      const char *params,

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::Client;
 use crate::Result;
-use crate::transport::{Method, Request, Response, TransportError, url_with_query};
+use crate::transport::{Method, Request, Response, TransportError, Watch, url_with_query};
 
 /// A request that is being put together.
 pub(crate) struct Call {
@@ -71,6 +71,12 @@ impl Call {
     /// Tries again after a fault or a 5xx, as the protocol says.
     pub(crate) fn retried(mut self) -> Self {
         self.request = self.request.retry(true);
+        self
+    }
+
+    /// Reads no more of an answer than is needed.
+    pub(crate) fn until(mut self, watch: Watch) -> Self {
+        self.request = self.request.until(watch);
         self
     }
 

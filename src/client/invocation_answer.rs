@@ -8,7 +8,7 @@ use super::{Invocation, sse};
 use crate::error::PolicyRefusal;
 use crate::json::{self, is_truthy};
 use crate::policy::Verdict;
-use crate::transport::Response;
+use crate::transport::{Enough, HeaderMap, Response};
 use crate::{Error, Result};
 
 type Answer = Map<String, Value>;
@@ -18,8 +18,9 @@ pub(super) fn read(invocation: &Invocation<'_>, url: &str, response: &Response) 
     if response.says_revoked() {
         return Err(revoked(invocation, response));
     }
-    let answer = match is_event_stream(response) {
-        true => answer_in_events(response.body()),
+    let answer = match is_event_stream(response.header("content-type")) {
+        true => answer_in_events(response.body())
+            .and_then(|answer| answer.ok_or_else(|| String::from("No data in SSE response"))),
         false => answer_in_body(response.body()),
     };
     if let Some(refusal) = answer.as_ref().ok().and_then(|answer| refusal(answer, response.is_success())) {
@@ -41,8 +42,24 @@ pub(super) fn is_tool_error(result: &Value) -> bool {
         && ["isError", "is_error", "error"].iter().any(|member| result.get(member).is_some_and(is_truthy))
 }
 
-fn is_event_stream(response: &Response) -> bool {
-    response.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("text/event-stream"))
+/// Tells when a stream has given its answer: servers may keep it open after that.
+pub(super) fn ends_in_events(headers: &HeaderMap) -> Option<Enough> {
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
+    // How much was read, and how much of that as whole events.
+    let (mut seen, mut read) = (0_usize, 0);
+    is_event_stream(kind).then(|| -> Enough {
+        Box::new(move |body| {
+            let from = read.max(seen.saturating_sub(3));
+            seen = body.len();
+            let end = body.get(from..).and_then(sse::end_of_events).map(|end| from + end);
+            let events = end.and_then(|end| body.get(std::mem::replace(&mut read, end)..end));
+            events.is_some_and(|events| !matches!(answer_in_events(events), Ok(None)))
+        })
+    })
+}
+
+fn is_event_stream(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("text/event-stream"))
 }
 
 fn answer_in_body(body: &[u8]) -> Result<Answer, String> {
@@ -57,11 +74,11 @@ const NO_OBJECT: &str = "MCP invocation failed: the answer is not a JSON object"
 
 /// The first event that is an answer: not a notification of the server's, nor something that is no message at all. What
 /// looks like a message but cannot be read is not passed over, since it could be a refusal.
-fn answer_in_events(body: &[u8]) -> Result<Answer, String> {
+fn answer_in_events(body: &[u8]) -> Result<Option<Answer>, String> {
     for data in sse::events(body) {
         match json::parse_bytes(&data) {
             Ok(Value::Object(message)) if message.is_empty() || is_notification(&message) => {}
-            Ok(Value::Object(message)) => return Ok(message),
+            Ok(Value::Object(message)) => return Ok(Some(message)),
             Ok(Value::Array(items)) if !items.is_empty() => return Err(NO_OBJECT.to_owned()),
             Ok(_) => {}
             Err(error) if data.trim_ascii_start().starts_with(b"{") => {
@@ -70,7 +87,7 @@ fn answer_in_events(body: &[u8]) -> Result<Answer, String> {
             Err(_) => {}
         }
     }
-    Err(String::from("No data in SSE response"))
+    Ok(None)
 }
 
 /// Whether the server says or asks something on the way to its answer: progress, a log line, a ping.

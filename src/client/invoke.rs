@@ -78,6 +78,7 @@ impl Client {
             .header("accept", "application/json, text/event-stream")
             .header("cache-control", "no-cache, no-store, must-revalidate")
             .header("x-request-id", &format!("sdk-{}", now().as_millis()))
+            .until(invocation_answer::ends_in_events)
             .conceal(invocation.token.jwt_token.as_deref())
             .conceal(Some(&invocation.token.signature).filter(|signature| signature.len() >= 64).map(String::as_str));
         if let Some(credential) = self.config().mcp_credentials.header(invocation.mcp) {

@@ -122,6 +122,23 @@ fn a_stream_is_read_up_to_its_answer() {
 }
 
 #[test]
+fn a_stream_that_stays_open_is_left_at_its_answer() {
+    let head = "HTTP/1.1 200 x\r\nContent-Type: text/event-stream\r\n\r\n";
+    let progress = "data: {\"method\":\"notifications/progress\"}";
+    for end in ["\n", "\r", "\r\n"] {
+        let body = [head, progress, end, end, ": still there", end, end, "data: {\"result\":2}", end, end].concat();
+        let server = Server::start(move |_, _| Reply::Trickle(body.clone().into_bytes(), Duration::from_secs(20)));
+        let start = Instant::now();
+        assert_eq!(call(&client(&server), INVOKE, "").unwrap()["result"], 2, "{end:?}");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+    // Without its answer it is an outage.
+    let body = [head, progress, "\n\ndata: {\"result\":2}\n"].concat();
+    let server = Server::start(move |_, _| Reply::Trickle(body.clone().into_bytes(), Duration::from_secs(20)));
+    assert!(matches!(call(&client(&server), INVOKE, r#","timeout_ms":300"#), Err(Error::Timeout(_))));
+}
+
+#[test]
 fn a_refusal_in_a_stream_is_a_refusal() {
     for body in [
         "data: {\"method\":\"x\",\"enforcementAction\":\"block\"}\n\ndata: {\"result\":1}\n\n",

@@ -1,11 +1,19 @@
 //! Server-sent events, read by the rules of the HTML standard.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 /// The data of each event of a stream, in order. Comments, names, ids and retry times are passed over, and so is an
 /// event without data. An event that the stream's end cuts off from its blank line counts: gateways leave that out.
 pub(super) fn events(stream: &[u8]) -> Events<'_> {
     Events { rest: Some(stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream)) }
+}
+
+/// The end of the last blank line, which ends an event.
+pub(super) fn end_of_events(stream: &[u8]) -> Option<usize> {
+    let ends = [&b"\n\n"[..], b"\r\r", b"\n\r"].map(|end| memmem::rfind(stream, end).map(|at| at + end.len()));
+    let end = ends.into_iter().max().flatten()?;
+    // A CR may be half of a line's end.
+    Some(end + usize::from(stream.get(end - 1..=end) == Some(b"\r\n")))
 }
 
 pub(super) struct Events<'a> {
@@ -119,6 +127,23 @@ mod tests {
         assert_eq!(read("data: a"), ["a"]);
         assert_eq!(read("data: a\r"), ["a"]);
         assert!(read("event: a").is_empty());
+    }
+
+    #[test]
+    fn an_event_ends_with_a_blank_line() {
+        for (stream, end) in [
+            ("", None),
+            ("data: a\n", None),
+            ("data: a\r\n", None),
+            ("data: a\n\n", Some(9)),
+            ("data: a\r\r", Some(9)),
+            ("data: a\r\n\r\n", Some(11)),
+            ("data: a\r\n\r", Some(10)),
+            ("data: a\n\ndata: b", Some(9)),
+            ("a\r\rb\n\nc\n\r\nd\n", Some(10)),
+        ] {
+            assert_eq!(end_of_events(stream.as_bytes()), end, "{stream:?}");
+        }
     }
 
     #[test]

@@ -9,10 +9,6 @@ use super::text::Text;
 
 /// Calls a tool through the proxy, under an intent token.
 ///
-/// @section Client methods: calls
-/// The proxy decides about a call and makes it. A session does the same with `armoriq_session_dispatch`, and refuses
-/// what its plan does not have.
-///
 /// `params`: a JSON object; unknown members are refused.
 ///
 /// | member | type, default |
@@ -37,6 +33,10 @@ use super::text::Text;
 ///
 /// # Safety
 /// As the header's conventions say.
+///
+/// @section Client methods: calls
+/// The proxy decides about a call and makes it. A session does the same with `armoriq_session_dispatch`, and refuses
+/// what its plan does not have.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn armoriq_client_invoke(
     client: *mut armoriq_client,

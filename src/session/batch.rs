@@ -51,8 +51,8 @@ impl Session {
         let mut strictest = Verdict::Allow;
         for call in calls {
             strictest = match self.gate(plan.as_ref(), now, &call.tool, options) {
-                Err(refusal) => write(json, strictest, call, &refusal),
-                Ok((_, planned)) => {
+                Gate::Refused(refusal) => write(json, strictest, call, &refusal),
+                Gate::Planned(_, planned) => {
                     let arguments = call.arguments.unwrap_or(none);
                     let then = |decision: &Decision<'_>| write(json, strictest, call, decision);
                     self.decide_locally(&policies, &planned, &arguments, now, then)
@@ -90,8 +90,8 @@ impl Session {
         deadline: Option<Instant>,
     ) -> Result<(usize, Decision<'static>)> {
         let (plan, planned) = match gate {
-            Ok(planned) => planned,
-            Err(refusal) => return Ok((place, refusal)),
+            Gate::Planned(plan, planned) => (plan, planned),
+            Gate::Refused(refusal) => return Ok((place, refusal)),
         };
         let arguments = Tape::object(call.arguments.map_or("{}", Node::raw));
         let arguments = arguments.map_err(|error| Error::Internal(error.to_string()))?;

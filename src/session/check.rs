@@ -25,8 +25,12 @@ pub(super) struct PlannedCall<'a> {
     pub(super) user_email: Option<&'a str>,
 }
 
-/// A call that the plan has, or the refusal of one that needs no further questions.
-pub(super) type Gate<'a> = std::result::Result<(&'a Arc<PlanState>, PlannedCall<'a>), Decision<'static>>;
+/// What is known of a call before anybody is asked about it.
+pub(super) enum Gate<'a> {
+    /// It needs no further questions.
+    Refused(Decision<'static>),
+    Planned(&'a Arc<PlanState>, PlannedCall<'a>),
+}
 
 impl Session {
     /// Decides one call and hands the decision to `then`. Every decision is `Ok`, the blocking ones included.
@@ -42,12 +46,12 @@ impl Session {
         let plan = self.0.plan.load();
         let now = since_1970();
         match self.gate(plan.as_ref(), now, tool, options) {
-            Err(refusal) => Ok(then(&refusal)),
-            Ok((_, call)) if self.mode() == SessionMode::Local => {
+            Gate::Refused(refusal) => Ok(then(&refusal)),
+            Gate::Planned(_, call) if self.mode() == SessionMode::Local => {
                 let policies = self.local_policies(options.timeout);
                 Ok(self.decide_locally(&policies, &call, &arguments, now, then))
             }
-            Ok((plan, call)) => {
+            Gate::Planned(plan, call) => {
                 let plan = Arc::clone(plan);
                 let decision = self.client().run(self.ask(&plan, call, &arguments, options.deadline()))?;
                 Ok(then(&decision))
@@ -64,20 +68,20 @@ impl Session {
         options: &'c CheckOptions,
     ) -> Gate<'c> {
         let Some(plan) = plan else {
-            return Err(Decision::block(Cause::Plan, "No intent token — call start_plan() first"));
+            return Gate::Refused(Decision::block(Cause::Plan, "No intent token — call start_plan() first"));
         };
         if self.mode() == SessionMode::Local
             && let Some(refusal) = plan.token_refusal(now.as_secs_f64())
         {
-            return Err(refusal);
+            return Gate::Refused(refusal);
         }
         match plan.plan.resolve(tool) {
             Resolution::Planned { server, action, qualified } => {
                 let user_email = self.email_of(options.user_email.as_deref());
-                Ok((plan, PlannedCall { name: tool, server, action, qualified, user_email }))
+                Gate::Planned(plan, PlannedCall { name: tool, server, action, qualified, user_email })
             }
             // Names come from language models: one that resolves to nothing is a decision, not a misuse.
-            unplanned => Err(Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())),
+            unplanned => Gate::Refused(Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())),
         }
     }
 

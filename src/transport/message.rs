@@ -29,7 +29,14 @@ pub struct Request {
 pub(super) struct SendOptions {
     pub timeout: Option<Duration>,
     pub retry: bool,
+    pub watch: Option<Watch>,
 }
+
+/// Tells from what has come of a body, each time some more did, whether no more is needed.
+pub type Enough = Box<dyn FnMut(&[u8]) -> bool + Send>;
+
+/// Looks at the head of an answer, for one whose body may be left before its end.
+pub type Watch = fn(&HeaderMap) -> Option<Enough>;
 
 impl Request {
     pub fn new(method: Method, url: impl Into<String>) -> Self {
@@ -88,6 +95,12 @@ impl Request {
     /// Whether the request may be sent more than once.
     pub fn retry(mut self, retry: bool) -> Self {
         self.options.retry = retry;
+        self
+    }
+
+    /// Ends an answer early: a stream may go on after all that was asked for.
+    pub fn until(mut self, watch: Watch) -> Self {
+        self.options.watch = Some(watch);
         self
     }
 
@@ -193,9 +206,14 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Reads an answer to its end, or to the point where it is too large.
-pub(super) async fn read(url: &Url, mut response: reqwest::Response) -> Result<Response, TransportError> {
+/// Reads an answer to its end, to where no more of it is needed, or to the point where it is too large.
+pub(super) async fn read(
+    url: &Url,
+    mut response: reqwest::Response,
+    watch: Option<Watch>,
+) -> Result<Response, TransportError> {
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+    let mut is_enough = watch.and_then(|watch| watch(&headers));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::broken_off(url, error))? {
         if chunk.len() > MAX_BODY_BYTES.saturating_sub(body.len()) {
@@ -203,6 +221,9 @@ pub(super) async fn read(url: &Url, mut response: reqwest::Response) -> Result<R
             return Err(TransportError::new(TransportErrorKind::TooLarge, message));
         }
         body.extend_from_slice(&chunk);
+        if is_enough.as_mut().is_some_and(|is_enough| is_enough(&body)) {
+            break;
+        }
     }
     Ok(Response { status, headers, body })
 }

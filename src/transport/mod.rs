@@ -14,14 +14,16 @@ mod tls;
 
 pub use address::{path_segment, url_with_query};
 pub use error::{TransportError, TransportErrorKind};
-pub use message::{MAX_BODY_BYTES, Request, Response};
+pub use message::{Enough, MAX_BODY_BYTES, Request, Response, Watch};
 pub use reqwest::Method;
+pub use reqwest::header::HeaderMap;
 pub use runtime::Task;
 
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::log::debug;
 use connections::Connections;
+use message::SendOptions;
 use reqwest::header::HeaderValue;
 use retry::RetryPolicy;
 use runtime::Runtimes;
@@ -152,7 +154,7 @@ impl Transport {
         let mut last_response = None;
         let mut attempt = 0;
         loop {
-            let outcome = self.attempt(&request, timeout, deadline).await;
+            let outcome = self.attempt(&request, options, timeout, deadline).await;
             let wait = if options.retry { self.retry.wait_after(attempt, &outcome) } else { None };
             let wait = wait.filter(|wait| deadline.is_none_or(|deadline| *wait < time_until(deadline)));
             match (outcome, wait) {
@@ -172,6 +174,7 @@ impl Transport {
     async fn attempt(
         &self,
         request: &reqwest::Request,
+        options: SendOptions,
         timeout: Duration,
         deadline: Option<Instant>,
     ) -> Result<Response, TransportError> {
@@ -180,14 +183,14 @@ impl Transport {
             return Err(TransportError::too_late(request.url()));
         }
         let again = request.try_clone().ok_or_else(|| TransportError::internal("a request cannot be sent twice"))?;
-        match tokio::time::timeout(timeout, self.exchange(again)).await {
+        match tokio::time::timeout(timeout, self.exchange(again, options)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(TransportError::timed_out(request.url(), timeout)),
         }
     }
 
     /// Sends a request, follows redirects within its origin and reads the answer.
-    async fn exchange(&self, mut request: reqwest::Request) -> Result<Response, TransportError> {
+    async fn exchange(&self, mut request: reqwest::Request, options: SendOptions) -> Result<Response, TransportError> {
         let engine = self.engine().map_err(|error| TransportError::internal(error.to_string()))?;
         let client = engine.connections.here()?;
         connections::catch_up().await;
@@ -197,7 +200,7 @@ impl Transport {
             let next = request.try_clone().filter(|_| redirects < MAX_REDIRECTS);
             let response = client.execute(request).await.map_err(|error| TransportError::unanswered(&url, error))?;
             let next = next.and_then(|next| address::redirected(next, &response));
-            let Some(next) = next else { return message::read(&url, response).await };
+            let Some(next) = next else { return message::read(&url, response, options.watch).await };
             redirects += 1;
             request = next;
         }

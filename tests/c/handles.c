@@ -30,6 +30,7 @@ static void expect_invalid_session(armoriq_session *session)
     CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_check(session, "a__b", "{}", NULL, &verdict, &json));
     CHECK(verdict == ARMORIQ_BLOCK);
     CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_report(session, "a__b", "{}", "{}", NULL, &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_dispatch(session, "a__b", "{}", NULL, &json));
     CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_await_approval(session, "d", NULL, &json));
     CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_reset(session, &json));
     CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_info(session, &json));

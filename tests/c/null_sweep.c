@@ -302,6 +302,76 @@ static void report(void)
     CHECK(service_count(service, "/iap/audit") == 1);
 }
 
+static void dispatch(void)
+{
+    static const char *const wrong_options[] = {
+        "{\"timeout_ms\": \"1\"}", "{\"timeout_ms\": 0}", "{\"user_email\": 1}", "{\"traceparent\": \"00\"}",
+    };
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_dispatch(NULL, "a__b", "{}", NULL, &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_STATE, armoriq_session_dispatch(session, "a__b", NULL, NULL, &json));
+    CHECK_STATUS(ARMORIQ_ERR_INVALID_STATE, armoriq_session_dispatch(session, "a__b", NULL, NULL, NULL));
+    REFUSES(BAD_TEXT, armoriq_session_dispatch(session, bad, "{}", NULL, &json));
+    REFUSES(BAD_JSON, armoriq_session_dispatch(session, "a__b", bad, NULL, &json));
+    REFUSES(NOT_AN_OBJECT, armoriq_session_dispatch(session, "a__b", bad, NULL, &json));
+    REFUSES(BAD_JSON, armoriq_session_dispatch(session, "a__b", "{}", bad, &json));
+    REFUSES(NOT_AN_OBJECT, armoriq_session_dispatch(session, "a__b", "{}", bad, &json));
+    REFUSES(wrong_options, armoriq_session_dispatch(session, "a__b", "{}", bad, &json));
+    NAMES_UNKNOWN("timeout", armoriq_session_dispatch(session, "a__b", "{}", "{\"timeout\": 1}", &json));
+}
+
+/* A token that may be shown, as a parameter. */
+#define TOKEN                                                                                                            \
+    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "              \
+    "\"expires_at\": 4102444800, \"total_steps\": 0, \"raw_token\": {}}"
+#define CALL "\"mcp\": \"a\", \"action\": \"b\", " TOKEN
+
+static void invoke(void)
+{
+    static const char *const wrong[] = {
+        "{}",
+        "{\"mcp\": \"a\", \"action\": \"b\"}",
+        "{\"mcp\": \"a\", \"action\": \"b\", \"intent_token\": \"t\"}",
+        "{\"mcp\": \"a\", \"action\": \"b\", \"intent_token\": {}}",
+        "{\"mcp\": \"a\", " TOKEN "}",
+        "{\"mcp\": \"\", \"action\": \"b\", " TOKEN "}",
+        "{\"mcp\": 1, \"action\": \"b\", " TOKEN "}",
+        "{" CALL ", \"params\": []}",
+        "{" CALL ", \"params\": \"{}\"}",
+    };
+    static const char *const wrong_time[] = {"{" CALL ", \"timeout_ms\": 0}", "{" CALL ", \"user_email\": 1}"};
+    static const char *const wrong_options[] = {
+        "{" CALL ", \"options\": []}",
+        "{" CALL ", \"options\": {\"wait_for_approval\": 1}}",
+        "{" CALL ", \"options\": {\"delegation_timeout_ms\": \"1\"}}",
+        "{" CALL ", \"options\": {\"requester_limit\": \"1\"}}",
+        "{" CALL ", \"params\": {\"_approvals\": 999}}",
+    };
+    const char *reserved = "{" CALL ", \"options\": {\"on_hold\": 1}}";
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_client_invoke(NULL, "{}", &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_invoke(client, NULL, &json));
+    CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_invoke(client, NULL, NULL));
+    REFUSES(BAD_JSON, armoriq_client_invoke(client, bad, &json));
+    REFUSES(NOT_AN_OBJECT, armoriq_client_invoke(client, bad, &json));
+    REFUSES(wrong, armoriq_client_invoke(client, bad, &json));
+    REFUSES(wrong_time, armoriq_client_invoke(client, bad, &json));
+    NAMES_UNKNOWN("param", armoriq_client_invoke(client, "{" CALL ", \"param\": {}}", &json));
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_client_invoke_with_policy(NULL, "{}", &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_invoke_with_policy(client, NULL, &json));
+    CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_invoke_with_policy(client, NULL, NULL));
+    REFUSES(BAD_JSON, armoriq_client_invoke_with_policy(client, bad, &json));
+    REFUSES(NOT_AN_OBJECT, armoriq_client_invoke_with_policy(client, bad, &json));
+    REFUSES(wrong, armoriq_client_invoke_with_policy(client, bad, &json));
+    REFUSES(wrong_options, armoriq_client_invoke_with_policy(client, bad, &json));
+    NAMES_UNKNOWN("on_hold", armoriq_client_invoke_with_policy(client, reserved, &json));
+    CHECK(service_count(service, "/invoke") == 0);
+    CHECK_STATUS(ARMORIQ_OK, armoriq_client_invoke(client, "{" CALL "}", NULL));
+    CHECK_STATUS(ARMORIQ_OK, armoriq_client_invoke_with_policy(client, "{" CALL "}", NULL));
+    CHECK(service_count(service, "/invoke") == 2);
+}
+
 static void rest_of_the_session(void)
 {
     static const char *const wrong_options[] = {
@@ -468,6 +538,7 @@ int main(void)
     service_json(service, "/iap/sdk/enforce", 200, "{\"allowed\": true}");
     service_json(service, "/iap/sdk/resolve-user", 200, "{\"user\": {}}");
     service_json(service, "/iap/audit", 201, "{}");
+    service_json(service, "/invoke", 200, "{\"result\": null}");
     service_json(service, "/delegation/del_1/status", 200, "{\"status\": \"pending\"}");
     client = test_client(service->url, "");
     CHECK_STATUS(ARMORIQ_OK, armoriq_for_user(client, "a@b.co", &scope, NULL));
@@ -480,6 +551,8 @@ int main(void)
     start_plan();
     check_arguments();
     check_before_a_plan();
+    dispatch();
+    invoke();
     report();
     rest_of_the_session();
     tools_of_the_session();

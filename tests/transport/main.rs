@@ -8,7 +8,7 @@ mod server;
 mod tls;
 
 use armoriq::Error;
-use armoriq::transport::{Request, Response, Transport, TransportError, TransportErrorKind, TransportOptions};
+use armoriq::transport::{Request, Response, Transport, TransportError, TransportErrorKind, TransportOptions, Watch};
 use server::{Reply, Server};
 use std::net::TcpListener;
 use std::time::{Duration, Instant, SystemTime};
@@ -70,6 +70,17 @@ fn an_answer_of_any_status_is_an_answer() {
     let response = send(Request::get(server.url("/"))).unwrap();
     assert_eq!((response.status(), response.is_success(), response.text().as_ref()), (418, false, "\u{fffd}tea"));
     assert!(response.json().is_err());
+}
+
+#[test]
+fn leaves_an_answer_where_enough_of_it_has_come() {
+    let answer = b"HTTP/1.1 200 x\r\nContent-Type: text/plain\r\n\r\nenough and more".to_vec();
+    let server = Server::start(move |_, _| Reply::Trickle(answer.clone(), Duration::from_secs(20)));
+    let request = |watch: Watch| Request::get(server.url("/")).until(watch).timeout(Duration::from_millis(500));
+    let response = send(request(|_| Some(Box::new(|body| body.starts_with(b"enough"))))).unwrap();
+    assert!(response.text().starts_with("enough"));
+    // Of an answer that is not watched, all is read.
+    assert_eq!(kind(send(request(|_| None))), TransportErrorKind::Timeout);
 }
 
 #[test]

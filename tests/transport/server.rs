@@ -28,6 +28,8 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// Sends a head and then this many bytes in chunks.
     Chunks(usize),
+    /// Sends these bytes one by one, waits, and closes.
+    Trickle(Vec<u8>, Duration),
     /// Waits, then closes.
     Silence(Duration),
     /// Closes without an answer.
@@ -150,6 +152,13 @@ fn reply(stream: &mut Box<dyn Stream>, reply: Reply) -> bool {
             let _ = stream.write_all(b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n");
             let sent = (0..total / 0x10000).try_for_each(|_| stream.write_all(&chunk));
             let _ = sent.and_then(|()| stream.write_all(b"0\r\n\r\n"));
+            false
+        }
+        Reply::Trickle(bytes, time) => {
+            for byte in bytes {
+                let _ = stream.write_all(&[byte]).and_then(|()| stream.flush());
+            }
+            thread::sleep(time);
             false
         }
         Reply::Silence(time) => {
