@@ -27,9 +27,10 @@ pub async fn mint_token(
             user_email: user_email(body.text("user_email")?),
             api_key_id: &api_key.0,
             validity_seconds: validity(&body)?,
+            parent: None,
             now: Instant::now(),
         };
-        Ok((StatusCode::CREATED, mint(&app, &order, plan)))
+        Ok((StatusCode::CREATED, mint(&app, &order, plan)?))
     })
 }
 
