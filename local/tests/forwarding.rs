@@ -222,7 +222,7 @@ fn servers_that_cannot_be_called() {
     assert_eq!(unknown, (404, "no MCP server is called nowhere".into()));
 
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = Server::start(&config(&format!("http://user:secret@{closed}/mcp")));
+    let server = Server::start(&config(&format!("http://{closed}/mcp?key=secret")));
     let (status, message) = invoke(&server, &mint(&server), "pay__add", arguments, &[]).said("message");
     assert_eq!(status, 502);
     assert!(message.contains("refused") && !message.contains("secret"), "{message}");

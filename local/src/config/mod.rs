@@ -339,7 +339,9 @@ fn compile_url(url: Spanned<String>) -> Result<Url, Fault> {
     Url::parse(&url.value)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| Fault::new(url.referenced, "expected `url` to be an http or https URL"))
+        // Clients are told the URL, and bring the credentials for it.
+        .filter(|url| url.username().is_empty() && url.password().is_none())
+        .ok_or_else(|| Fault::new(url.referenced, "expected `url` to be an http or https URL without a user's name"))
 }
 
 fn compile_tool(entry: ToolEntry) -> Tool {

@@ -44,13 +44,13 @@ pub async fn invoke(State(app): AppState, _: ApiKey, headers: HeaderMap, body: B
     match (judgement.decision.verdict, body.get("enforce_only").is_some_and(is_truthy)) {
         (Verdict::Allow, true) => Ok(reply(StatusCode::OK, &allowed(&judgement.decision))),
         (Verdict::Allow, false) => forward(&app, &request, &judgement, None, &headers).await,
-        (Verdict::Hold, false)
-            if let Some(call) = held_call(&request, &judgement, delegation_id.as_deref())
-                && app.store.delegations.lets_through(&call, request.now) =>
-        {
-            forward(&app, &request, &judgement, Some(call), &headers).await
-        }
-        (Verdict::Hold, _) => Ok(reply(StatusCode::ACCEPTED, &held(&app, server, &judgement))),
+        (Verdict::Hold, false) => match held_call(&request, &judgement, delegation_id.as_deref()) {
+            Some(call) if app.store.delegations.lets_through(&call, request.now) => {
+                forward(&app, &request, &judgement, Some(call), &headers).await
+            }
+            _ => Ok(reply(StatusCode::ACCEPTED, &held(&app, server, &judgement))),
+        },
+        (Verdict::Hold, true) => Ok(reply(StatusCode::ACCEPTED, &held(&app, server, &judgement))),
         // A call that was never planned is a conflict with the plan, unless only the decision was asked for.
         (Verdict::Block, false) if !judgement.planned => {
             Err(Problem::new(StatusCode::CONFLICT, judgement.decision.reason))
