@@ -27,6 +27,15 @@ pub enum StartError {
     Storage(#[from] StorageError),
 }
 
+/// Why an agent may do nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentRefusal {
+    #[error("agent_unresolved: no registered agent matches '{0}'")]
+    Unresolved(String),
+    #[error("agent_inactive: the agent '{0}' is inactive")]
+    Inactive(String),
+}
+
 pub struct App {
     pub config: Config,
     /// The policies of every agent, compiled.
@@ -40,11 +49,11 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(config: Config, proxy_url: String, storage: Storage) -> Result<Self, StartError> {
-        let signer = signer(&config, &storage)?;
+    pub fn new(config: Config, proxy_url: String, storage: &Arc<Storage>) -> Result<Self, StartError> {
+        let signer = signer(&config, storage)?;
         let agents: Vec<&Agent> = config.agents.iter().collect();
         let bundle = Bundle::compile(&bundle_json(&config, &agents))?;
-        let store = Store::load(&Arc::new(storage))?;
+        let store = Store::load(storage)?;
         Ok(Self { config, bundle, signer, store, sessions: Sessions::default(), proxy_url })
     }
 
@@ -53,6 +62,15 @@ impl App {
         // Digests are compared, so that the time it takes says nothing about a key.
         let digest = sha256_hex(api_key);
         self.config.api_keys.iter().find(|key| key.digest == digest).map(|key| &*key.id)
+    }
+
+    /// The agent that a request means, if it may do anything.
+    pub fn active_agent(&self, id: Option<&str>) -> Result<&Agent, AgentRefusal> {
+        match self.agent(id) {
+            Some(agent) if !agent.inactive => Ok(agent),
+            Some(agent) => Err(AgentRefusal::Inactive(agent.id.clone())),
+            None => Err(AgentRefusal::Unresolved(id.unwrap_or_default().to_owned())),
+        }
     }
 
     /// The agent that a request means: the default one where it names none.

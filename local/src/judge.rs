@@ -159,3 +159,50 @@ fn decide_planned(app: &App, request: &Request<'_>, plan: Arc<Plan>) -> Judgemen
     };
     Judgement { decision, planned, plan, user_email: email }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, DEMO};
+    use crate::mint::{Order, mint};
+    use crate::plan::ReadPlan;
+    use crate::state::storage::Storage;
+
+    #[test]
+    fn a_decision_that_cannot_be_recorded_is_none() {
+        let storage = Arc::new(Storage::that_may_fail());
+        let config = Config::parse(DEMO, "demo").map_err(|error| error.to_string()).unwrap();
+        let app = App::new(config, "http://proxy".into(), &storage).unwrap();
+        let plan = json!({ "steps": [{ "action": "fetch_sales", "mcp": "data-mcp" }] });
+        let order = Order {
+            agent: app.config.default_agent().unwrap(),
+            user_id: "u",
+            user_email: None,
+            api_key_id: "k",
+            validity_seconds: 60.0,
+            parent: None,
+            now: Instant::now(),
+        };
+        let token = mint(&app, &order, ReadPlan::new(&plan).unwrap()).unwrap();
+        let arguments = json!({});
+        let judged = || {
+            let request = Request {
+                mode: "sdk",
+                server: Some("data-mcp"),
+                tool: "fetch_sales",
+                name: "data-mcp__fetch_sales".into(),
+                arguments: &arguments,
+                jwt: token["jwt_token"].as_str(),
+                plan_id: None,
+                agent_id: None,
+                user_email: None,
+                session_id: None,
+                now: Instant::now(),
+            };
+            judge(&app, &request)
+        };
+        assert_eq!(judged().unwrap().decision.verdict, Verdict::Allow);
+        storage.fail();
+        assert!(matches!(judged(), Err(NoJudgement::Storage(_))));
+    }
+}

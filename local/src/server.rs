@@ -51,14 +51,14 @@ pub async fn serve(config: Config, addresses: Addresses, data: Option<&Path>) ->
     // Before anything is announced, so that no signal finds the process unprepared.
     let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
-    let storage = data.map(Storage::open).transpose()?.unwrap_or_default();
+    let storage = Arc::new(data.map(Storage::open).transpose()?.unwrap_or_default());
     let backend = listen("backend", addresses.backend).await?;
     let proxy = listen("proxy", addresses.proxy).await?;
     let iap = listen("iap", addresses.iap).await?;
     let urls = [&backend, &proxy, &iap].map(|listening| format!("http://{}", listening.address));
 
     let [backend_url, proxy_url, iap_url] = urls;
-    let app = Arc::new(App::new(config, proxy_url.clone(), storage)?);
+    let app = Arc::new(App::new(config, proxy_url.clone(), &storage)?);
     let (stop, stopping) = watch::channel(());
     let mut services = tokio::task::JoinSet::new();
     services.spawn(backend.serve(routes::backend(Arc::clone(&app)), stopping.clone()));

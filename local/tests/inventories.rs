@@ -65,7 +65,7 @@ fn an_inventory_is_of_one_agent() {
     assert_eq!(server.post("/iap/sdk/tools", &body).status, 202);
     assert_eq!(unknown(&server, &body["snapshotHash"]), json!(true), "the token is the sales bot's");
     body["agent"] = json!("nobody");
-    assert_eq!(server.post("/iap/sdk/tools", &body).status, 404);
+    assert_eq!(server.post("/iap/sdk/tools", &body).status, 403);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_preflight_of_an_unknown_agent_is_rejected_and_a_bad_one_refused() {
     let unknown = preflight(&server, json!({ "agent_id": "nobody", "tool_calls": [] }));
     assert_eq!(
         (&unknown["decision"], &unknown["violations"][0]["reason"]),
-        (&json!("reject"), &json!("agent_unresolved"))
+        (&json!("reject"), &json!("agent_unresolved: no registered agent matches 'nobody'"))
     );
     let refused = |calls: Value| server.post("/iap/sdk/preflight", &json!({ "tool_calls": calls })).said("message");
     assert_eq!(refused(json!({})), (400, "tool_calls must be a list".into()));

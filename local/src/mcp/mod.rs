@@ -93,8 +93,8 @@ impl Sessions {
             Ok(result) => result.map_err(CallError::from),
             Err(_) => Err(CallError::TimedOut(limit)),
         };
-        if matches!(result, Err(CallError::Unauthorized | CallError::Failed(_))) {
-            // The next call begins anew.
+        if !matches!(result, Ok(_) | Err(CallError::JsonRpc(_))) {
+            // The next call begins anew, and what this one may still be waiting for ends with its session.
             self.sessions().remove(&connection.key);
         }
         serde_json::to_value(result?).map_err(|error| CallError::Failed(error.to_string()))

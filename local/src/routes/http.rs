@@ -14,7 +14,7 @@ use axum::{Router, body::Bytes};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::app::App;
+use crate::app::{AgentRefusal, App};
 use crate::state::replies::{NoReply, ReplyKey};
 use crate::state::storage::StorageError;
 
@@ -74,6 +74,12 @@ impl Problem {
         problem.body["revocationReason"] = json!(reason);
         problem.headers.push((HeaderName::from_static("x-armoriq-revoked"), "true"));
         problem
+    }
+}
+
+impl From<AgentRefusal> for Problem {
+    fn from(refusal: AgentRefusal) -> Self {
+        Self::new(StatusCode::FORBIDDEN, refusal.to_string())
     }
 }
 
@@ -194,6 +200,14 @@ impl Body {
         match self.get(name) {
             Some(Value::Number(number)) if json::as_double(number).is_finite() => Ok(json::as_double(number)),
             _ => Err(Problem::bad_request(format!("{name} must be a number"))),
+        }
+    }
+
+    /// A length of time that must be there.
+    pub fn required_seconds(&self, name: &str) -> Result<f64, Problem> {
+        match self.required_number(name)? {
+            seconds if seconds > 0.0 => Ok(seconds),
+            _ => Err(Problem::bad_request(format!("{name} must be a number of seconds above 0"))),
         }
     }
 

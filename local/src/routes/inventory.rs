@@ -31,10 +31,7 @@ pub async fn push(State(app): AppState, _: ApiKey, headers: HeaderMap, body: Byt
     if body.get("contract").and_then(Value::as_u64) != Some(CONTRACT) {
         return Err(Problem::bad_request("contract must be 2"));
     }
-    let agent = body.required_text("agent")?;
-    let agent = app.agent(Some(agent)).ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, format!("agent_unresolved: no registered agent matches '{agent}'"))
-    })?;
+    let agent = app.active_agent(Some(body.required_text("agent")?))?;
     let snapshot_hash = body.required_text("snapshotHash")?;
     verify("", snapshot_hash, body.get("tools"))?;
     let servers = match body.get("mcpServers") {

@@ -16,18 +16,16 @@ use crate::engine::{Call, Decision, decide};
 /// `accept`, unless the policy blocks one of the calls: then `reject`. A call that would be held may still be approved,
 /// so it is no violation, and is listed in `meta`.
 pub async fn preflight(State(app): AppState, _: ApiKey, body: Body) -> Result<Response, Problem> {
-    let id = body.text("agent_id")?;
     let calls = match body.get("tool_calls") {
         None => &[][..],
         Some(Value::Array(calls)) => calls,
         Some(_) => return Err(Problem::bad_request("tool_calls must be a list")),
     };
     let calls = calls.iter().enumerate().map(|(index, call)| read(index, call)).collect::<Result<Vec<_>, _>>()?;
-    let agent = match app.agent(id) {
-        Some(agent) if !agent.inactive => agent,
-        unusable => {
-            let word = if unusable.is_some() { "agent_inactive" } else { "agent_unresolved" };
-            let violation = json!({ "tool": null, "mcp": null, "reason": word });
+    let agent = match app.active_agent(body.text("agent_id")?) {
+        Ok(agent) => agent,
+        Err(refusal) => {
+            let violation = json!({ "tool": null, "mcp": null, "reason": refusal.to_string() });
             return Ok(reply(StatusCode::OK, &answer(&[violation], &[])));
         }
     };

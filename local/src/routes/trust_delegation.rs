@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use armoriq::json::canonical;
-use armoriq::json::sha256_hex;
+use armoriq::json::{canonical, sha256_hex};
 use armoriq::token::{PublicKey, is_signed};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,10 +10,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::http::{ApiKey, AppState, Body, Problem, reply};
-use super::trust::{expired, plan, revoked};
-use crate::app::{App, new_id};
+use super::trust::{expired, plan, revoked, unknown};
+use crate::app::{App, PLACEHOLDER, new_id};
 use crate::clock::Instant;
-use crate::config::Agent;
 use crate::mint::{Order, mint};
 use crate::plan::ReadPlan;
 use crate::state::plans::{Plan, Subtree};
@@ -46,9 +44,9 @@ fn delegate_subtree(app: &App, body: &Body) -> Result<Value, Problem> {
         trust_id: new_id(),
         path: path.to_owned(),
         delegate_public_key: key,
-        expires_at: now.plus_seconds(validity(body, "validitySeconds")?).min(parent.expires_at),
+        expires_at: now.plus_seconds(body.required_seconds("validitySeconds")?).min(parent.expires_at),
     };
-    let given = app.store.plans.give_subtree(&parent.id, subtree, now)?.ok_or_else(super::trust::unknown)?;
+    let given = app.store.plans.give_subtree(&parent.id, subtree, now)?.ok_or_else(unknown)?;
     let payload = json!({
         "plan_id": parent.id,
         "parent_plan_hash": parent.plan_hash,
@@ -75,15 +73,16 @@ fn delegate_token(app: &App, api_key: &ApiKey, body: &Body) -> Result<Value, Pro
     let parent = parent(app, body, "token", now)?;
     let key = public_key(body, "delegate_public_key")?;
     let plan = narrowed(&parent, body)?;
-    let agent = target(app, body.text("target_agent")?.filter(|name| !name.is_empty()), &parent)?;
+    let target = body.text("target_agent")?.filter(|name| !name.is_empty());
+    let agent = app.active_agent(Some(target.unwrap_or(&parent.agent)))?;
     let remaining = (parent.expires_at.millis() - now.millis()) as f64 / 1000.0;
     let total_steps = plan.steps().len();
     let order = Order {
         agent,
-        user_id: parent.user_email.as_deref().unwrap_or(crate::app::PLACEHOLDER),
+        user_id: parent.user_email.as_deref().unwrap_or(PLACEHOLDER),
         user_email: parent.user_email.as_deref(),
         api_key_id: &api_key.0,
-        validity_seconds: validity(body, "validity_seconds")?.min(remaining),
+        validity_seconds: body.required_seconds("validity_seconds")?.min(remaining),
         parent: Some(&parent.id),
         now,
     };
@@ -148,13 +147,6 @@ fn public_key(body: &Body, name: &str) -> Result<String, Problem> {
     }
 }
 
-fn validity(body: &Body, name: &str) -> Result<f64, Problem> {
-    match body.required_number(name)? {
-        seconds if seconds > 0.0 => Ok(seconds),
-        _ => Err(Problem::bad_request(format!("{name} must be a number of seconds above 0"))),
-    }
-}
-
 /// The parent's plan without the steps whose actions are not allowed.
 fn narrowed(parent: &Plan, body: &Body) -> Result<ReadPlan, Problem> {
     let mut plan = parent.plan.clone();
@@ -172,17 +164,4 @@ fn narrowed(parent: &Plan, body: &Body) -> Result<ReadPlan, Problem> {
         plan["subtask"] = subtask.clone();
     }
     ReadPlan::new(&plan).map_err(Problem::bad_request)
-}
-
-/// The agent that gets the token; the parent's where none is named.
-fn target<'a>(app: &'a App, name: Option<&str>, parent: &Plan) -> Result<&'a Agent, Problem> {
-    let name = name.unwrap_or(&parent.agent);
-    match app.config.agent(name) {
-        Some(agent) if !agent.inactive => Ok(agent),
-        Some(_) => Err(Problem::new(StatusCode::FORBIDDEN, format!("agent_inactive: the agent '{name}' is inactive"))),
-        None => {
-            let message = format!("agent_unresolved: no registered agent matches '{name}'");
-            Err(Problem::new(StatusCode::FORBIDDEN, message))
-        }
-    }
 }

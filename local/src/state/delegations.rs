@@ -377,6 +377,23 @@ mod tests {
         assert!(delegations.find_approved("alice@example.com", "pay", 250.0, "p", at(3)).is_none());
     }
 
+    #[test]
+    fn what_cannot_be_written_does_not_happen() {
+        let storage = Arc::new(Storage::that_may_fail());
+        let delegations = Delegations::load(Arc::clone(&storage)).unwrap();
+        delegations.create("d".into(), request(Some("p")), at(0), at(100)).unwrap();
+        delegations.create("e".into(), request(Some("p")), at(0), at(100)).unwrap();
+        delegations.decide("d", true, "bob", "approver", at(1)).unwrap();
+        storage.fail();
+        assert!(delegations.create("f".into(), request(None), at(0), at(100)).is_err());
+        assert!(delegations.decide("e", true, "bob", "approver", at(1)).is_err());
+        assert!(delegations.execute("d", "alice@example.com", Some("p"), at(2)).is_err());
+        let arguments = json!({ "amount": 250 });
+        assert!(delegations.let_through(&held(Some("d"), &arguments), at(2)).is_err());
+        let status = |id: &str| delegations.get(id).map(|delegation| delegation.status(at(2)));
+        assert_eq!((status("d"), status("e"), status("f")), (Some(Status::Approved), Some(Status::Pending), None));
+    }
+
     fn held<'a>(id: Option<&'a str>, arguments: &'a Value) -> HeldCall<'a> {
         HeldCall { id, server: "s", tool: "pay", arguments, email: "alice@example.com", plan_id: "p" }
     }

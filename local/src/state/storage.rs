@@ -195,7 +195,54 @@ impl Batch<'_> {
     }
 }
 
+#[cfg(test)]
+impl Storage {
+    /// A storage that can be told to refuse every change from now on.
+    pub fn that_may_fail() -> Self {
+        let connection = Connection::open_in_memory().unwrap();
+        prepare(&connection, Path::new("memory")).unwrap();
+        Self { connection: Some(Mutex::new(connection)) }
+    }
+
+    pub fn fail(&self) {
+        lock(self.connection.as_ref().unwrap()).execute_batch("PRAGMA query_only = ON").unwrap();
+    }
+}
+
 /// An id that sorts as its number does.
 pub fn numbered(number: u64) -> String {
     format!("{number:020}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_made_together_or_not_at_all() {
+        let storage = Storage::that_may_fail();
+        storage.put(Kind::Plan, "b", &1).unwrap();
+        let mut batch = storage.batch();
+        batch.remove(Kind::Plan, "b");
+        batch.put(Kind::Plan, "a", &2).unwrap();
+        batch.put(Kind::Audit, "a", &3).unwrap();
+        assert_eq!(storage.load::<u32>(Kind::Plan).unwrap(), [("b".into(), 1)]);
+        batch.commit().unwrap();
+        assert_eq!(storage.load::<u32>(Kind::Plan).unwrap(), [("a".into(), 2)]);
+        storage.fail();
+        assert!(storage.put(Kind::Plan, "a", &4).is_err());
+        assert_eq!(storage.load::<u32>(Kind::Plan).unwrap(), [("a".into(), 2)]);
+    }
+
+    #[test]
+    fn data_of_another_version_is_refused() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("PRAGMA user_version = 99").unwrap();
+        assert_eq!(prepare(&connection, Path::new("f")), Err(StorageError::Format("f".into())));
+    }
+
+    #[test]
+    fn numbers_sort_as_texts() {
+        assert!(numbered(9) < numbered(10) && numbered(u64::MAX) > numbered(u64::MAX / 10));
+    }
 }
