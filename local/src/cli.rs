@@ -9,7 +9,7 @@ use crate::server::Addresses;
 
 /// A local ArmorIQ control plane in one process: backend, proxy and IAP for development, tests and demos.
 ///
-/// It keeps everything in memory and listens on this machine only. Without a subcommand it serves.
+/// It keeps everything in memory, unless told where to keep it, and listens on this machine only. Without a subcommand it serves.
 #[derive(Parser)]
 #[command(name = "armoriq-local", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -57,6 +57,10 @@ pub struct Serve {
     /// Where the IAP listens [default: 127.0.0.1:8080, or see --listen]
     #[arg(long, value_name = "HOST:PORT")]
     pub iap: Option<SocketAddr>,
+
+    /// Keep everything in this directory, also over restarts [default: in memory, until the end]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 
     /// Permit addresses that other machines can reach
     #[arg(long)]

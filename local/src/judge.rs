@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use armoriq::policy::Verdict;
 use armoriq::token::verify_jwt;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +12,7 @@ use crate::clock::Instant;
 use crate::engine::{Call, Decision, decide};
 use crate::state::audits::Kind;
 use crate::state::plans::Plan;
+use crate::state::storage::StorageError;
 
 /// A call as it came.
 pub struct Request<'a> {
@@ -50,6 +52,19 @@ impl TokenRefusal {
     }
 }
 
+/// Why there is no judgement.
+#[derive(Debug)]
+pub enum NoJudgement {
+    Token(TokenRefusal),
+    Storage(StorageError),
+}
+
+impl From<StorageError> for NoJudgement {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
 pub struct Judgement {
     pub decision: Decision,
     /// The call is in the token's plan.
@@ -59,26 +74,46 @@ pub struct Judgement {
 }
 
 /// Decides and writes the decision into the audit.
-pub fn judge(app: &App, request: &Request<'_>) -> Result<Judgement, TokenRefusal> {
+pub fn judge(app: &App, request: &Request<'_>) -> Result<Judgement, NoJudgement> {
     let judged = plan_of(app, request).map(|plan| decide_planned(app, request, plan));
     let (action, reason) = match &judged {
         Ok(judgement) => (judgement.decision.verdict.as_str(), &*judgement.decision.reason),
         Err(refusal) => ("block", refusal.reason),
     };
+    record(app, request, judged.as_ref().ok(), action, reason)?;
+    judged.map_err(NoJudgement::Token)
+}
+
+/// Writes into the audit that a held call is let through, since it was approved.
+pub fn record_approved(
+    app: &App,
+    request: &Request<'_>,
+    judgement: &Judgement,
+    delegation_id: &str,
+) -> Result<(), StorageError> {
+    record(app, request, Some(judgement), Verdict::Allow.as_str(), &format!("approved:{delegation_id}"))
+}
+
+fn record(
+    app: &App,
+    request: &Request<'_>,
+    judgement: Option<&Judgement>,
+    action: &str,
+    reason: &str,
+) -> Result<(), StorageError> {
     let row = json!({
         "mode": request.mode,
         "mcp": request.server,
         "tool": request.tool,
         "action": action,
         "reason": reason,
-        "agent_id": judged.as_ref().ok().map(|judgement| &judgement.plan.agent),
-        "user_email": judged.as_ref().ok().and_then(|judgement| judgement.user_email.as_ref()),
-        "plan_id": judged.as_ref().ok().map_or(request.plan_id, |judgement| Some(&judgement.plan.id)),
+        "agent_id": judgement.map(|judgement| &judgement.plan.agent),
+        "user_email": judgement.and_then(|judgement| judgement.user_email.as_ref()),
+        "plan_id": judgement.map_or(request.plan_id, |judgement| Some(&judgement.plan.id)),
         "session_id": request.session_id,
     });
     let row = if let Value::Object(row) = row { row } else { Map::new() };
-    app.store.audits.append(Kind::Decision, &new_id(), row, request.now);
-    judged
+    app.store.audits.append(Kind::Decision, &new_id(), row, request.now).map(|_| ())
 }
 
 /// The plan of the request's token.
@@ -123,4 +158,51 @@ fn decide_planned(app: &App, request: &Request<'_>, plan: Arc<Plan>) -> Judgemen
         Decision::block(format!("tool-not-in-plan: '{}' was not declared in the captured plan", request.name))
     };
     Judgement { decision, planned, plan, user_email: email }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, DEMO};
+    use crate::mint::{Order, mint};
+    use crate::plan::ReadPlan;
+    use crate::state::storage::Storage;
+
+    #[test]
+    fn a_decision_that_cannot_be_recorded_is_none() {
+        let storage = Arc::new(Storage::that_may_fail());
+        let config = Config::parse(DEMO, "demo").map_err(|error| error.to_string()).unwrap();
+        let app = App::new(config, "http://proxy".into(), &storage).unwrap();
+        let plan = json!({ "steps": [{ "action": "fetch_sales", "mcp": "data-mcp" }] });
+        let order = Order {
+            agent: app.config.default_agent().unwrap(),
+            user_id: "u",
+            user_email: None,
+            api_key_id: "k",
+            validity_seconds: 60.0,
+            parent: None,
+            now: Instant::now(),
+        };
+        let token = mint(&app, &order, ReadPlan::new(&plan).unwrap()).unwrap();
+        let arguments = json!({});
+        let judged = || {
+            let request = Request {
+                mode: "sdk",
+                server: Some("data-mcp"),
+                tool: "fetch_sales",
+                name: "data-mcp__fetch_sales".into(),
+                arguments: &arguments,
+                jwt: token["jwt_token"].as_str(),
+                plan_id: None,
+                agent_id: None,
+                user_email: None,
+                session_id: None,
+                now: Instant::now(),
+            };
+            judge(&app, &request)
+        };
+        assert_eq!(judged().unwrap().decision.verdict, Verdict::Allow);
+        storage.fail();
+        assert!(matches!(judged(), Err(NoJudgement::Storage(_))));
+    }
 }

@@ -11,6 +11,7 @@ mod engine;
 mod explain;
 mod judge;
 mod listener;
+mod mcp;
 mod merkle;
 mod mint;
 mod plan;
@@ -61,7 +62,7 @@ async fn serve(arguments: &Serve) -> Result<(), String> {
     for (agent, tool) in config.rules_without_a_tool() {
         tracing::warn!("the policy of {agent} has a rule for {tool}, but no MCP server has such a tool");
     }
-    server::serve(config, addresses).await.map_err(|error| error.to_string())
+    server::serve(config, addresses, arguments.data.as_deref()).await.map_err(|error| error.to_string())
 }
 
 fn log_to_stderr() {

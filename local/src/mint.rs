@@ -9,6 +9,7 @@ use crate::config::Agent;
 use crate::engine::{Call, decide};
 use crate::plan::ReadPlan;
 use crate::state::plans::Plan;
+use crate::state::storage::StorageError;
 
 /// Who asks for a token, and how long it is to live.
 pub struct Order<'a> {
@@ -17,11 +18,13 @@ pub struct Order<'a> {
     pub user_email: Option<&'a str>,
     pub api_key_id: &'a str,
     pub validity_seconds: f64,
+    /// The plan that this one is delegated from.
+    pub parent: Option<&'a str>,
     pub now: Instant,
 }
 
 /// Signs a token for the plan, remembers the plan, and returns the answer of `POST /iap/sdk/token`.
-pub fn mint(app: &App, order: &Order<'_>, plan: ReadPlan) -> Value {
+pub fn mint(app: &App, order: &Order<'_>, plan: ReadPlan) -> Result<Value, StorageError> {
     let (plan_id, reference, token_id) = (new_id(), new_id(), new_id());
     let issued_at = order.now;
     let expires_at = issued_at.plus_seconds(order.validity_seconds.min(app.config.max_token_ttl_seconds));
@@ -88,9 +91,11 @@ pub fn mint(app: &App, order: &Order<'_>, plan: ReadPlan) -> Value {
         trust_id: None,
         status: "active".into(),
         revoked: None,
+        parent: order.parent.map(str::to_owned),
+        subtrees: Vec::new(),
     };
-    app.store.plans.insert(plan, issued_at);
-    answer
+    app.store.plans.insert(plan, issued_at)?;
+    Ok(answer)
 }
 
 /// What the policy says at present about each step with the arguments that it was planned with. It is a forecast: a

@@ -63,6 +63,17 @@ impl ReadPlan {
             .collect()
     }
 
+    /// The hash of a part of the plan, all of its steps or one of them, with the proof that it belongs to the plan.
+    pub fn subtree(&self, path: &str) -> Option<(String, Vec<Value>)> {
+        let step = path.strip_prefix("/steps")?;
+        if step.is_empty() {
+            return Some((self.merkle_root(), Vec::new()));
+        }
+        let digits = step.strip_prefix("/[")?.strip_suffix(']')?;
+        let index = digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())??;
+        Some((self.tree.leaf(index)?, self.tree.proof(index)))
+    }
+
     /// The plan as it is kept.
     pub fn into_new_plan(self) -> NewPlan {
         NewPlan {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::app::{App, StartError};
 use crate::config::Config;
 use crate::listener::Listening;
 use crate::routes;
+use crate::state::storage::{Storage, StorageError};
 
 /// How long answers that are under way may take after the process was told to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -31,6 +33,8 @@ pub enum ServerError {
     Listen { service: &'static str, address: SocketAddr, error: io::Error },
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
 }
@@ -42,18 +46,19 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// Serves until SIGTERM or SIGINT.
-pub async fn serve(config: Config, addresses: Addresses) -> Result<(), ServerError> {
+/// Serves until SIGTERM or SIGINT. What it knows is kept in the directory `data`, or else nowhere.
+pub async fn serve(config: Config, addresses: Addresses, data: Option<&Path>) -> Result<(), ServerError> {
     // Before anything is announced, so that no signal finds the process unprepared.
     let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
+    let storage = Arc::new(data.map(Storage::open).transpose()?.unwrap_or_default());
     let backend = listen("backend", addresses.backend).await?;
     let proxy = listen("proxy", addresses.proxy).await?;
     let iap = listen("iap", addresses.iap).await?;
     let urls = [&backend, &proxy, &iap].map(|listening| format!("http://{}", listening.address));
 
     let [backend_url, proxy_url, iap_url] = urls;
-    let app = Arc::new(App::new(config, proxy_url.clone())?);
+    let app = Arc::new(App::new(config, proxy_url.clone(), &storage)?);
     let (stop, stopping) = watch::channel(());
     let mut services = tokio::task::JoinSet::new();
     services.spawn(backend.serve(routes::backend(Arc::clone(&app)), stopping.clone()));

@@ -43,6 +43,11 @@ impl Signer {
         Ok(Self { key, public_hex, public })
     }
 
+    /// What the key is made of again.
+    pub fn seed(&self) -> [u8; 32] {
+        self.key.to_bytes()
+    }
+
     /// The public key, to verify with.
     pub fn public(&self) -> &PublicKey {
         &self.public

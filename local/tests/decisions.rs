@@ -86,8 +86,7 @@ fn the_proxy_decides_before_it_would_call() {
         body.as_object_mut().unwrap().remove("enforce_only");
         server.invoke(&body)
     };
-    let allowed = invoke("data-mcp__fetch_sales", json!({}));
-    assert_eq!((allowed.status, allowed.json()["error"]["code"].clone()), (501, json!(-32601)));
+    assert_eq!(invoke("data-mcp__fetch_sales", json!({})).status, 502, "nothing listens where the demo says");
     assert_eq!(invoke("payments-mcp__pay_vendor", json!({ "amount": 250 })).status, 202);
     assert_eq!(invoke("data-mcp__drop_table", json!({})).status, 403);
     assert_eq!(invoke("crm-mcp__export_contacts", json!({})).status, 409);

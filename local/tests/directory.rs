@@ -111,7 +111,6 @@ fn plan_status_telemetry_and_usage_are_accepted() {
     assert_eq!(server.get("/observability/policy/lease").json()["captureMode"], json!("off"));
     let traces = [("x-api-key", KEY), ("content-type", "application/x-protobuf")];
     assert_eq!(server.request("POST", "/v1/traces", &traces, "\n\u{1}\u{0}").status, 200);
-    assert_eq!(server.request("POST", "/iap/sdk/tools", &[("x-api-key", KEY)], "anything").status, 202);
 
     let generation = server.post("/dashboard/token-usage/stream", &json!({})).json()["generation"].clone();
     let id = "4f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b";
@@ -131,6 +130,19 @@ fn plan_status_telemetry_and_usage_are_accepted() {
     assert_eq!(batch(&generation, 3).status, 409);
     let usage = json!({ "product": "p", "sessionId": "s", "entries": [{ "model": "m" }], "usageDate": "2026-01-02", "usageHour": 24 });
     assert_eq!(server.post("/dashboard/token-usage", &usage).status, 400);
+    let bad = |member: &str, value: Value| {
+        let mut snapshot = json!({ "sessionId": "s", "revision": 9, "usageDate": "2026-01-02", "usageHour": 3, "entries": [{ "model": "m" }] });
+        snapshot[member] = value;
+        let batch = json!({ "generation": next, "batchId": id, "snapshots": [snapshot] });
+        server.post("/dashboard/token-usage/batch", &batch).status
+    };
+    assert_eq!(bad("revision", json!(9)), 200);
+    assert_eq!((bad("revision", json!(0)), bad("entries", json!([]))), (400, 400));
+    assert_eq!((bad("usageDate", json!("2026-02-30")), bad("sessionId", json!(""))), (400, 400));
+    let many: Vec<Value> = (0..501).map(|number| json!({ "model": format!("m{number}") })).collect();
+    assert_eq!(bad("entries", json!(many)), 400);
+    let run = server.request("PUT", &format!("/dashboard/token-usage/runs/{id}"), &[("x-api-key", KEY)], "{\"a\":1}");
+    assert_eq!(run.json(), json!({ "applied": true, "run": { "runId": id } }));
 }
 
 #[test]

@@ -194,7 +194,10 @@ fn default_role() -> String {
 pub struct ServerEntry {
     pub name: String,
     pub id: Option<String>,
-    pub url: Option<String>,
+    pub url: Option<Spanned<String>>,
+    pub timeout_seconds: Option<Spanned<f64>>,
+    #[serde(default)]
+    pub stream: bool,
     #[serde(default)]
     pub role_mapping: serde_json::Map<String, Value>,
     #[serde(default)]

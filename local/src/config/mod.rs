@@ -5,11 +5,13 @@ mod policy;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::time::Duration;
 
 use armoriq::json::sha256_hex;
 use armoriq::tool_schema::schema_hash;
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
+use url::Url;
 
 pub use policy::Policy;
 
@@ -19,6 +21,9 @@ use file::{AgentEntry, File, MemberEntry, ServerEntry, ToolEntry};
 pub const DEMO: &str = include_str!("demo.yaml");
 /// The file that `serve` looks for in the working directory.
 pub const DEFAULT_FILE: &str = "armoriq-local.yaml";
+
+/// How long a call of an MCP server may take that says nothing about it.
+const DEFAULT_CALL_SECONDS: f64 = 60.0;
 
 /// A fault of the file, with the place that it is in.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +89,12 @@ pub struct Member {
 pub struct Server {
     pub id: String,
     pub name: String,
-    pub url: Option<String>,
+    /// Where it answers over streamable HTTP.
+    pub url: Option<Url>,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// Whether the proxy answers its calls as server-sent events.
+    pub stream: bool,
     pub role_mapping: serde_json::Map<String, Value>,
     pub tools: Vec<Tool>,
 }
@@ -311,7 +321,7 @@ fn compile_member(entry: Spanned<MemberEntry>) -> Result<Member, Fault> {
 }
 
 fn compile_server(entry: Spanned<ServerEntry>) -> Result<Server, Fault> {
-    let ServerEntry { name, id, url, role_mapping, tools } = entry.value;
+    let ServerEntry { name, id, url, timeout_seconds, stream, role_mapping, tools } = entry.value;
     if name.contains("__") {
         return Err(Fault::new(
             entry.referenced,
@@ -319,7 +329,19 @@ fn compile_server(entry: Spanned<ServerEntry>) -> Result<Server, Fault> {
         ));
     }
     let tools = unique(tools, "tool", |tool: &ToolEntry| tool.name.clone(), |tool| Ok(compile_tool(tool.value)))?;
-    Ok(Server { id: id.unwrap_or_else(|| format!("mcp-{name}")), name, url, role_mapping, tools })
+    let url = url.map(compile_url).transpose()?;
+    let timeout = timeout_seconds.map_or(Ok(DEFAULT_CALL_SECONDS), |seconds| seconds.checked("timeout_seconds"))?;
+    let id = id.unwrap_or_else(|| format!("mcp-{name}"));
+    Ok(Server { id, name, url, timeout: Duration::from_secs_f64(timeout), stream, role_mapping, tools })
+}
+
+fn compile_url(url: Spanned<String>) -> Result<Url, Fault> {
+    Url::parse(&url.value)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        // Clients are told the URL, and bring the credentials for it.
+        .filter(|url| url.username().is_empty() && url.password().is_none())
+        .ok_or_else(|| Fault::new(url.referenced, "expected `url` to be an http or https URL without a user's name"))
 }
 
 fn compile_tool(entry: ToolEntry) -> Tool {

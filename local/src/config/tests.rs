@@ -52,6 +52,21 @@ fn says_which_line_and_what_was_expected() {
             "expected `token.max_ttl_seconds` to be a number of seconds above 0",
         ),
         (&format!("{agents}api_keys: [ak_test_x]\ntoken: {{max_ttl_seconds: soon}}\n"), 3, "expected a number"),
+        (
+            &format!("{agents}api_keys: [ak_test_x]\nmcp_servers:\n  - name: m\n    url: stdio:x\n"),
+            5,
+            "expected `url` to be an http or https URL without a user's name",
+        ),
+        (
+            &format!("{agents}api_keys: [ak_test_x]\nmcp_servers:\n  - name: m\n    url: http://u:p@h/\n"),
+            5,
+            "expected `url` to be an http or https URL without a user's name",
+        ),
+        (
+            &format!("{agents}api_keys: [ak_test_x]\nmcp_servers: [{{name: m, timeout_seconds: -1}}]\n"),
+            3,
+            "expected `timeout_seconds` to be a number of seconds above 0",
+        ),
         (&format!("{agents}api_keys: [ak_test_x]\nsigning_key: 0+\n"), 3, "expected `signing_key` to be 64 hex digits"),
         (
             &format!("{agents}api_keys: [ak_test_x]\nsigning_key: {}\n", "+0".repeat(32)),

@@ -98,3 +98,42 @@ pub struct AuditQuery {
 pub async fn audit(State(app): AppState, _: LocalCaller, Params(query): Params<AuditQuery>) -> Response {
     reply(StatusCode::OK, &json!({ "rows": app.store.audits.last(query.limit.unwrap_or(usize::MAX)) }))
 }
+
+pub async fn inventories(State(app): AppState, _: LocalCaller) -> Response {
+    let inventories: Vec<Value> = app
+        .store
+        .inventories
+        .list()
+        .into_iter()
+        .map(|(agent, inventory)| {
+            json!({
+                "agent": agent,
+                "snapshotHash": inventory.snapshot_hash,
+                "sdk": inventory.sdk,
+                "tools": inventory.tools,
+                "mcpServers": inventory.servers,
+            })
+        })
+        .collect();
+    reply(StatusCode::OK, &json!({ "inventories": inventories }))
+}
+
+pub async fn usage(State(app): AppState, _: LocalCaller) -> Response {
+    let rows: Vec<Value> = app
+        .store
+        .usage
+        .rows()
+        .into_iter()
+        .map(|(key, counts)| {
+            json!({
+                "product": key.product,
+                "sessionId": key.session,
+                "usageDate": key.date,
+                "usageHour": key.hour,
+                "deviceId": key.device,
+                "counts": counts,
+            })
+        })
+        .collect();
+    reply(StatusCode::OK, &json!({ "rows": rows }))
+}

@@ -24,7 +24,7 @@ pub async fn report(State(app): AppState, _: ApiKey, body: Body) -> Result<Respo
         return Err(Problem::bad_request("status must be one of success, failed, error, blocked, held"));
     }
     let id = new_id();
-    let receipt = app.store.audits.append(Kind::Report, &id, row, Instant::now());
+    let receipt = app.store.audits.append(Kind::Report, &id, row, Instant::now())?;
     let answer = json!({
         "audit_id": id,
         "iap_audit_index": receipt.index,

@@ -22,7 +22,7 @@ pub async fn request(
         let request = read_request(&headers, &body)?;
         let now = Instant::now();
         let expires_at = now.plus_seconds(app.config.delegation_ttl_seconds);
-        let delegation = app.store.delegations.create(new_id(), request, now, expires_at);
+        let delegation = app.store.delegations.create(new_id(), request, now, expires_at)?;
         tracing::info!(
             "{} asks for an approval: armoriq-local approve {}",
             delegation.request.requester_email,
@@ -48,7 +48,7 @@ fn read_request(headers: &HeaderMap, body: &Body) -> Result<Request, Problem> {
     if amount < 0.0 {
         return Err(Problem::bad_request("amount must not be negative"));
     }
-    let optional = |name| Ok(body.text(name)?.map(str::to_owned));
+    let optional = |name| body.text(name).map(|text| text.map(str::to_owned));
     Ok(Request {
         tool: body.required_text("tool")?.to_owned(),
         action: body.required_text("action")?.to_owned(),
@@ -136,6 +136,7 @@ pub fn refused(refusal: Refusal) -> Problem {
         Refusal::Unknown(_) => StatusCode::NOT_FOUND,
         Refusal::OtherUser => StatusCode::FORBIDDEN,
         Refusal::OtherPlan | Refusal::Status { .. } => StatusCode::CONFLICT,
+        Refusal::Storage(error) => return error.into(),
     };
     Problem::new(status, refusal.to_string())
 }

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::http::{ApiKey, AppState, Body, Params, Problem, reply};
 use crate::app::App;
@@ -91,7 +92,7 @@ pub async fn servers(State(app): AppState, _: ApiKey) -> Response {
 }
 
 fn server_json(server: &Server) -> Value {
-    json!({ "mcpId": server.id, "name": server.name, "url": server.url })
+    json!({ "mcpId": server.id, "name": server.name, "url": server.url.as_ref().map(Url::as_str) })
 }
 
 pub async fn tools(State(app): AppState, _: ApiKey, Path(name): Path<String>) -> Result<Response, Problem> {

@@ -7,8 +7,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::http::{ApiKey, AppState, Body, Problem, reply};
+use super::inventory;
 use crate::clock::Instant;
-use crate::judge::{Judgement, Request, TokenRefusal, judge};
+use crate::judge::{Judgement, NoJudgement, Request, judge};
 
 pub async fn enforce(State(app): AppState, _: ApiKey, body: Body) -> Result<Response, Problem> {
     let tool = body.required_text("tool")?;
@@ -28,13 +29,19 @@ pub async fn enforce(State(app): AppState, _: ApiKey, body: Body) -> Result<Resp
         session_id: body.text("session_id")?,
         now: Instant::now(),
     };
-    let judgement = judge(&app, &request).map_err(token_problem)?;
-    Ok(reply(StatusCode::OK, &answer(&judgement)))
+    let judgement = judge(&app, &request)?;
+    let mut answer = answer(&judgement);
+    let snapshot = body.text("toolsSnapshotHash")?.filter(|hash| !inventory::is_empty(hash));
+    if snapshot.is_some_and(|hash| !app.store.inventories.is_known(&judgement.plan.agent, hash)) {
+        answer["inventoryUnknown"] = json!(true);
+    }
+    Ok(reply(StatusCode::OK, &answer))
 }
 
 /// The call's server. Where the client names it twice, it must be the same.
 fn server(body: &Body) -> Result<Option<&str>, Problem> {
-    let named = |name| Ok(body.text(name)?.filter(|server| !server.is_empty() && *server != "unknown"));
+    let is_named = |server: &&str| !server.is_empty() && *server != "unknown";
+    let named = |name| body.text(name).map(|server| server.filter(is_named));
     match (named("mcp")?, named("mcpServer")?) {
         (Some(mcp), Some(server)) if mcp != server => {
             Err(Problem::bad_request("mcp and mcpServer must name the same server"))
@@ -47,10 +54,15 @@ pub fn display_name(server: Option<&str>, tool: &str) -> String {
     server.map_or_else(|| tool.to_owned(), |server| format!("{server}__{tool}"))
 }
 
-pub fn token_problem(refusal: TokenRefusal) -> Problem {
-    match &refusal.revoked {
-        Some(reason) => Problem::revoked(reason, refusal.body()),
-        None => Problem::with_body(StatusCode::UNAUTHORIZED, refusal.body()),
+impl From<NoJudgement> for Problem {
+    fn from(error: NoJudgement) -> Self {
+        match error {
+            NoJudgement::Storage(error) => error.into(),
+            NoJudgement::Token(refusal) => match &refusal.revoked {
+                Some(reason) => Self::revoked(reason, refusal.body()),
+                None => Self::with_body(StatusCode::UNAUTHORIZED, refusal.body()),
+            },
+        }
     }
 }
 

@@ -14,8 +14,9 @@ use axum::{Router, body::Bytes};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::app::App;
-use crate::state::replies::ReplyKey;
+use crate::app::{AgentRefusal, App};
+use crate::state::replies::{NoReply, ReplyKey};
+use crate::state::storage::StorageError;
 
 /// Adds what all routes have, whatever they are about.
 pub fn finish(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
@@ -73,6 +74,19 @@ impl Problem {
         problem.body["revocationReason"] = json!(reason);
         problem.headers.push((HeaderName::from_static("x-armoriq-revoked"), "true"));
         problem
+    }
+}
+
+impl From<AgentRefusal> for Problem {
+    fn from(refusal: AgentRefusal) -> Self {
+        Self::new(StatusCode::FORBIDDEN, refusal.to_string())
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        tracing::error!("{error}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The control plane cannot write its data")
     }
 }
 
@@ -141,11 +155,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
-        match json::parse_bytes(&bytes) {
-            Ok(Value::Object(members)) => Ok(Self { members }),
-            Ok(_) => Err(Problem::bad_request("The body must be a JSON object")),
-            Err(error) => Err(Problem::bad_request(format!("The body is not valid JSON: {error}"))),
-        }
+        Self::parse(&bytes)
     }
 }
 
@@ -157,6 +167,14 @@ fn unreadable(rejection: BytesRejection) -> Problem {
 }
 
 impl Body {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        match json::parse_bytes(bytes) {
+            Ok(Value::Object(members)) => Ok(Self { members }),
+            Ok(_) => Err(Problem::bad_request("The body must be a JSON object")),
+            Err(error) => Err(Problem::bad_request(format!("The body is not valid JSON: {error}"))),
+        }
+    }
+
     /// A member; a null is as good as none.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name).filter(|value| !value.is_null())
@@ -182,6 +200,14 @@ impl Body {
         match self.get(name) {
             Some(Value::Number(number)) if json::as_double(number).is_finite() => Ok(json::as_double(number)),
             _ => Err(Problem::bad_request(format!("{name} must be a number"))),
+        }
+    }
+
+    /// A length of time that must be there.
+    pub fn required_seconds(&self, name: &str) -> Result<f64, Problem> {
+        match self.required_number(name)? {
+            seconds if seconds > 0.0 => Ok(seconds),
+            _ => Err(Problem::bad_request(format!("{name} must be a number of seconds above 0"))),
         }
     }
 
@@ -216,14 +242,15 @@ pub fn once(
     let Some(key) = header(headers, "idempotency-key") else {
         return answer().map(|(status, body)| reply(status, &body));
     };
-    let key = ReplyKey { api_key: api_key.0.clone(), endpoint, key: key.to_owned() };
-    app.store.replies.once(key, body.digest(), answer).map_or_else(
-        |_| {
+    let key = ReplyKey { api_key: api_key.0.clone(), endpoint: endpoint.to_owned(), key: key.to_owned() };
+    match app.store.replies.once(key, body.digest(), answer) {
+        Ok(answer) => answer.map(|(status, body)| reply(status, &body)),
+        Err(NoReply::KeyReused) => {
             let message = "The Idempotency-Key was used before for another request";
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message))
-        },
-        |answer| answer.map(|(status, body)| reply(status, &body)),
-    )
+        }
+        Err(NoReply::Storage(error)) => Err(error.into()),
+    }
 }
 
 pub type AppState = State<Arc<App>>;

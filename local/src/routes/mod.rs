@@ -5,11 +5,15 @@ mod audit;
 mod delegation;
 mod directory;
 mod enforce;
+mod forward;
 mod http;
+mod inventory;
+mod preflight;
 mod proxy;
 mod telemetry;
 mod token;
 mod trust;
+mod trust_delegation;
 mod usage;
 
 use std::sync::Arc;
@@ -28,10 +32,12 @@ pub fn backend(app: Arc<App>) -> Router {
         .route("/iap/sdk/enforce", post(enforce::enforce))
         .route("/iap/sdk/bootstrap", post(directory::bootstrap))
         .route("/iap/sdk/resolve-user", post(directory::resolve_user))
-        .route("/iap/sdk/tools", post(telemetry::accept_tools))
+        .route("/iap/sdk/tools", post(inventory::push))
+        .route("/iap/sdk/preflight", post(preflight::preflight))
         .route("/iap/plans/{id}/status", post(trust::set_plan_status))
         .route("/iap/trust/reanchor", post(trust::reanchor))
         .route("/iap/trust/revoke", post(trust::revoke))
+        .route("/iap/trust/delegate", post(trust_delegation::delegate))
         .route("/iap/audit", post(audit::report))
         .route("/policy/bundles/current", get(directory::bundle))
         .route("/delegation/request", post(delegation::request))
@@ -52,7 +58,9 @@ pub fn backend(app: Arc<App>) -> Router {
         .route("/local/delegations", get(admin::delegations))
         .route("/local/delegations/{id}/approve", post(admin::approve))
         .route("/local/delegations/{id}/reject", post(admin::reject))
-        .route("/local/audit", get(admin::audit));
+        .route("/local/audit", get(admin::audit))
+        .route("/local/inventories", get(admin::inventories))
+        .route("/local/usage", get(admin::usage));
     http::finish(routes, app)
 }
 

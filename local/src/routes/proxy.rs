@@ -3,27 +3,29 @@
 use armoriq::json::is_truthy;
 use armoriq::policy::Verdict;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
+use url::Url;
 
-use super::enforce::{display_name, token_problem};
+use super::enforce::display_name;
+use super::forward::{Arguments, forward, held_call};
 use super::http::{ApiKey, AppState, Body, Problem, reply};
 use crate::app::App;
 use crate::clock::Instant;
 use crate::engine::Decision;
 use crate::judge::{Judgement, Request, judge};
 
-pub async fn invoke(State(app): AppState, _: ApiKey, body: Body) -> Result<Response, Problem> {
+pub async fn invoke(State(app): AppState, _: ApiKey, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let server = body.required_text("mcp")?;
     let tool = match body.text("tool")?.filter(|tool| !tool.is_empty()) {
         Some(tool) => tool,
         None => body.required_text("action")?,
     };
-    let arguments = match body.get("params") {
+    let Arguments { own: arguments, delegation_id } = Arguments::read(match body.get("params") {
         Some(_) => body.object("params")?,
         None => body.object("arguments")?,
-    };
+    });
     let token = body.object("intent_token")?;
     let request = Request {
         mode: "proxy",
@@ -38,11 +40,17 @@ pub async fn invoke(State(app): AppState, _: ApiKey, body: Body) -> Result<Respo
         session_id: None,
         now: Instant::now(),
     };
-    let judgement = judge(&app, &request).map_err(token_problem)?;
+    let judgement = judge(&app, &request)?;
     match (judgement.decision.verdict, body.get("enforce_only").is_some_and(is_truthy)) {
         (Verdict::Allow, true) => Ok(reply(StatusCode::OK, &allowed(&judgement.decision))),
-        (Verdict::Allow, false) => Ok(reply(StatusCode::NOT_IMPLEMENTED, &not_forwarded(server))),
-        (Verdict::Hold, _) => Ok(reply(StatusCode::ACCEPTED, &held(&app, server, &judgement))),
+        (Verdict::Allow, false) => forward(&app, &request, &judgement, None, &headers).await,
+        (Verdict::Hold, false) => match held_call(&request, &judgement, delegation_id.as_deref()) {
+            Some(call) if app.store.delegations.lets_through(&call, request.now) => {
+                forward(&app, &request, &judgement, Some(call), &headers).await
+            }
+            _ => Ok(reply(StatusCode::ACCEPTED, &held(&app, server, &judgement))),
+        },
+        (Verdict::Hold, true) => Ok(reply(StatusCode::ACCEPTED, &held(&app, server, &judgement))),
         // A call that was never planned is a conflict with the plan, unless only the decision was asked for.
         (Verdict::Block, false) if !judgement.planned => {
             Err(Problem::new(StatusCode::CONFLICT, judgement.decision.reason))
@@ -74,7 +82,7 @@ fn blocked(decision: &Decision) -> Value {
     answer
 }
 
-fn held(app: &App, server: &str, judgement: &Judgement) -> Value {
+pub fn held(app: &App, server: &str, judgement: &Judgement) -> Value {
     let (decision, plan) = (&judgement.decision, &judgement.plan);
     let mut answer = json!({
         "allowed": false,
@@ -86,7 +94,7 @@ fn held(app: &App, server: &str, judgement: &Judgement) -> Value {
         "delegation_context": {
             "domain": server,
             "planId": plan.id,
-            "targetUrl": app.config.server(server).and_then(|server| server.url.as_deref()).unwrap_or(&app.proxy_url),
+            "targetUrl": app.config.server(server).and_then(|server| server.url.as_ref()).map_or(&*app.proxy_url, Url::as_str),
             "intentReference": plan.reference,
             "merkleRoot": plan.merkle_root,
         },
@@ -100,10 +108,4 @@ fn add_policy(answer: &mut Value, decision: &Decision) {
     if let Some(policy) = &decision.policy {
         answer["matched_policy"] = json!({ "policy_id": policy.id, "name": policy.name });
     }
-}
-
-/// The call is allowed, but this proxy has no way to the server: a JSON-RPC error, as a server would give it.
-fn not_forwarded(server: &str) -> Value {
-    let message = format!("armoriq-local does not forward calls to MCP servers; {server} was not called");
-    json!({ "error": { "code": -32601, "message": message, "data": null } })
 }

@@ -1,4 +1,4 @@
-//! Telemetry and tool inventories: accepted, so that a client works, and not kept.
+//! Telemetry: accepted, so that a client works, and not kept.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -24,9 +24,4 @@ pub async fn lease(State(_): AppState, _: ApiKey) -> Response {
 /// Protobuf of any content.
 pub async fn accept_traces(State(_): AppState, _: ApiKey, _: Bytes) -> Response {
     reply(StatusCode::OK, &json!({}))
-}
-
-/// JSON, often compressed.
-pub async fn accept_tools(State(_): AppState, _: ApiKey, _: Bytes) -> Response {
-    reply(StatusCode::ACCEPTED, &json!({}))
 }

@@ -33,44 +33,54 @@ pub async fn reanchor(State(app): AppState, _: ApiKey, body: Body) -> Result<Res
 }
 
 fn refused(refusal: ReanchorRefusal) -> Problem {
-    let body = |reason: &str, message: &str| json!({ "reason": reason, "message": message });
     match refusal {
         ReanchorRefusal::Unknown => unknown(),
-        ReanchorRefusal::Revoked(reason) => {
-            Problem::revoked(&reason, body("intent_plan_revoked", "the token was revoked"))
-        }
-        ReanchorRefusal::Expired => {
-            Problem::with_body(StatusCode::GONE, body("intent_plan_expired", "the token has expired"))
-        }
+        ReanchorRefusal::Revoked(reason) => revoked(&reason),
+        ReanchorRefusal::Expired => expired(),
         ReanchorRefusal::ChainLimit => Problem::with_body(
             StatusCode::CONFLICT,
             body("reanchor_chain_limit", "the token was anchored to 100 plans already"),
         ),
+        ReanchorRefusal::Storage(error) => error.into(),
     }
 }
 
-fn unknown() -> Problem {
-    let body = json!({ "reason": "intent_plan_unknown", "message": "no such plan" });
-    Problem::with_body(StatusCode::NOT_FOUND, body)
+fn body(reason: &str, message: &str) -> Value {
+    json!({ "reason": reason, "message": message })
+}
+
+pub fn unknown() -> Problem {
+    Problem::with_body(StatusCode::NOT_FOUND, body("intent_plan_unknown", "no such plan"))
+}
+
+pub fn revoked(reason: &str) -> Problem {
+    Problem::revoked(reason, body("intent_plan_revoked", "the token was revoked"))
+}
+
+pub fn expired() -> Problem {
+    Problem::with_body(StatusCode::GONE, body("intent_plan_expired", "the token has expired"))
 }
 
 pub async fn revoke(State(app): AppState, _: ApiKey, body: Body) -> Result<Response, Problem> {
     let token = body.object("token")?;
     let plan = plan(&app, &body, token["signature"].as_str())?;
     let reason = body.text("reason")?.unwrap_or("revoked");
-    if !app.store.plans.revoke(&plan.id, reason) {
-        return Err(unknown());
-    }
+    let cascade = match body.get("cascade") {
+        None => true,
+        Some(Value::Bool(cascade)) => *cascade,
+        Some(_) => return Err(Problem::bad_request("cascade must be true or false")),
+    };
+    let cascaded = app.store.plans.revoke(&plan.id, reason, cascade)?.ok_or_else(unknown)?;
     let answer = json!({
         "trustId": new_id(),
         "delta": { "type": "revoke", "payload": { "plan_id": plan.id, "reason": reason } },
-        "cascadedRevocations": 0,
+        "cascadedRevocations": cascaded,
     });
     Ok(reply(StatusCode::OK, &answer))
 }
 
 /// The plan that a request is about, by its id, or else by its token.
-fn plan(app: &App, body: &Body, signature: Option<&str>) -> Result<Arc<Plan>, Problem> {
+pub fn plan(app: &App, body: &Body, signature: Option<&str>) -> Result<Arc<Plan>, Problem> {
     let plan = match body.text("planId")? {
         Some(id) => app.store.plans.get(id),
         None => app.store.plans.find(body.text("intentReference")?, signature),
@@ -88,7 +98,7 @@ pub async fn set_plan_status(
     if !STATUSES.contains(&status) {
         return Err(Problem::bad_request(format!("status must be one of {}", STATUSES.join(", "))));
     }
-    if !app.store.plans.set_status(&id, status) {
+    if !app.store.plans.set_status(&id, status)? {
         return Err(unknown());
     }
     Ok(reply(StatusCode::OK, &json!({ "planId": id, "status": status })))

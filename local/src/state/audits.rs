@@ -1,12 +1,13 @@
 //! The record of what was decided here and of what clients reported.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use armoriq::json::sha256_hex;
 use serde_json::{Map, Value};
 
 use super::lock;
+use super::storage::{self, Storage, StorageError, numbered};
 use crate::clock::Instant;
 
 /// The oldest rows beyond this many are dropped.
@@ -20,9 +21,9 @@ pub enum Kind {
     Report,
 }
 
-#[derive(Default)]
 pub struct Audits {
     log: Mutex<Log>,
+    storage: Arc<Storage>,
 }
 
 #[derive(Default)]
@@ -41,8 +42,19 @@ pub struct Receipt {
 }
 
 impl Audits {
+    pub fn load(storage: Arc<Storage>) -> Result<Self, StorageError> {
+        let rows: VecDeque<Value> = storage.load(storage::Kind::Audit)?.into_iter().map(|(_, row)| row).collect();
+        let last = rows.back();
+        let log = Log {
+            next_index: last.and_then(|row| row["index"].as_u64()).map_or(0, |index| index + 1),
+            commitment: last.and_then(|row| row["commitment"].as_str()).unwrap_or_default().to_owned(),
+            rows,
+        };
+        Ok(Self { log: Mutex::new(log), storage })
+    }
+
     /// Appends a row; `row` has the members that are the kind's own.
-    pub fn append(&self, kind: Kind, id: &str, row: Map<String, Value>, now: Instant) -> Receipt {
+    pub fn append(&self, kind: Kind, id: &str, row: Map<String, Value>, now: Instant) -> Result<Receipt, StorageError> {
         let mut log = lock(&self.log);
         let index = log.next_index;
         let mut whole = Map::new();
@@ -57,13 +69,21 @@ impl Audits {
         whole.extend(row);
         let commitment = sha256_hex(format!("{}{}", log.commitment, Value::Object(whole.clone())));
         whole.insert("commitment".into(), commitment.clone().into());
-        log.rows.push_back(Value::Object(whole));
-        log.next_index += 1;
-        log.commitment.clone_from(&commitment);
-        if log.rows.len() > KEPT {
+        let row = Value::Object(whole);
+        let too_many = log.rows.len() >= KEPT;
+        let mut batch = self.storage.batch();
+        batch.put(storage::Kind::Audit, &numbered(index), &row)?;
+        if too_many && let Some(oldest) = log.rows.front().and_then(|row| row["index"].as_u64()) {
+            batch.remove(storage::Kind::Audit, &numbered(oldest));
+        }
+        batch.commit()?;
+        if too_many {
             log.rows.pop_front();
         }
-        Receipt { index, commitment }
+        log.rows.push_back(row);
+        log.next_index += 1;
+        log.commitment.clone_from(&commitment);
+        Ok(Receipt { index, commitment })
     }
 
     /// The last rows, the oldest first.

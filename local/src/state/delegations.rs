@@ -1,12 +1,15 @@
 //! Requests for a human's approval, and their whole life: pending, then approved, rejected or expired; an approved one
-//! is executed once.
+//! is executed once, and lets one call through the proxy.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use armoriq::json::canonical;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::lock;
+use super::storage::{Kind, Storage, StorageError};
 use crate::clock::Instant;
 use crate::config::normalised_email;
 
@@ -14,7 +17,7 @@ use crate::config::normalised_email;
 const KEPT: usize = 10_000;
 
 /// A held call, as the client asked to have it approved.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     pub tool: String,
     pub action: String,
@@ -31,18 +34,22 @@ pub struct Request {
     pub reason: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Delegation {
     pub id: String,
+    /// Counts up: two may be of the same millisecond.
+    number: u64,
     pub request: Request,
     pub created_at: Instant,
     /// When a request lapses that nobody decided, or an approval that nobody used.
     pub expires_at: Instant,
     decision: Option<Decision>,
     executed_at: Option<Instant>,
+    /// When the proxy let the approved call through.
+    forwarded_at: Option<Instant>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Decision {
     approved: bool,
     by: String,
@@ -116,6 +123,7 @@ impl Delegation {
             "decidedBy": self.decision.as_ref().map(|decision| &decision.by),
             "decidedAt": self.decision.as_ref().map(|decision| decision.at.iso()),
             "executedAt": self.executed_at.map(Instant::iso),
+            "forwardedAt": self.forwarded_at.map(Instant::iso),
         })
     }
 }
@@ -131,22 +139,86 @@ pub enum Refusal {
     OtherPlan,
     #[error("the delegation belongs to another user")]
     OtherUser,
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A held call that comes to the proxy, perhaps with an approval.
+pub struct HeldCall<'a> {
+    /// The delegation that the client says was approved.
+    pub id: Option<&'a str>,
+    pub server: &'a str,
+    pub tool: &'a str,
+    pub arguments: &'a Value,
+    pub email: &'a str,
+    pub plan_id: &'a str,
+}
+
+impl HeldCall<'_> {
+    /// Whether the delegation lets this very call through. An approval that was marked executed needs no mention: the
+    /// SDKs spend it when they check a call, and then make the call.
+    fn fits(&self, delegation: &Delegation, now: Instant) -> bool {
+        let request = &delegation.request;
+        let usable = match delegation.status(now) {
+            Status::Approved => self.id.is_some(),
+            Status::Executed => now < delegation.expires_at,
+            Status::Pending | Status::Rejected | Status::Expired => false,
+        };
+        usable
+            && delegation.forwarded_at.is_none()
+            && self.id.is_none_or(|id| id == delegation.id)
+            && request.requester_email == normalised_email(self.email)
+            && request.tool == self.tool
+            && request.domain.as_deref().is_none_or(|server| server == self.server)
+            && request.plan_id.as_deref() == Some(self.plan_id)
+            && canonical(&request.arguments) == canonical(self.arguments)
+    }
 }
 
 #[derive(Default)]
 pub struct Delegations {
     delegations: Mutex<HashMap<String, Delegation>>,
+    storage: Arc<Storage>,
 }
 
 impl Delegations {
-    pub fn create(&self, id: String, request: Request, now: Instant, expires_at: Instant) -> Delegation {
-        let delegation = Delegation { id, request, created_at: now, expires_at, decision: None, executed_at: None };
+    pub fn load(storage: Arc<Storage>) -> Result<Self, StorageError> {
+        let delegations = Mutex::new(storage.load(Kind::Delegation)?.into_iter().collect());
+        Ok(Self { delegations, storage })
+    }
+
+    pub fn create(
+        &self,
+        id: String,
+        request: Request,
+        now: Instant,
+        expires_at: Instant,
+    ) -> Result<Delegation, StorageError> {
         let mut delegations = lock(&self.delegations);
-        if delegations.len() >= KEPT {
-            delegations.retain(|_, kept| matches!(kept.status(now), Status::Pending | Status::Approved));
+        let number = delegations.values().map(|kept| kept.number + 1).max().unwrap_or_default();
+        let delegation = Delegation {
+            id,
+            number,
+            request,
+            created_at: now,
+            expires_at,
+            decision: None,
+            executed_at: None,
+            forwarded_at: None,
+        };
+        let mut batch = self.storage.batch();
+        batch.put(Kind::Delegation, &delegation.id, &delegation)?;
+        let is_over = |kept: &Delegation| !matches!(kept.status(now), Status::Pending | Status::Approved);
+        let full = delegations.len() >= KEPT;
+        if full {
+            delegations.values().filter(|kept| is_over(kept)).for_each(|kept| batch.remove(Kind::Delegation, &kept.id));
+        }
+        batch.commit()?;
+        if full {
+            delegations.retain(|_, kept| !is_over(kept));
         }
         delegations.insert(delegation.id.clone(), delegation.clone());
-        delegation
+        Ok(delegation)
     }
 
     pub fn get(&self, id: &str) -> Option<Delegation> {
@@ -156,7 +228,7 @@ impl Delegations {
     /// All of them, the oldest first.
     pub fn list(&self) -> Vec<Delegation> {
         let mut all: Vec<Delegation> = lock(&self.delegations).values().cloned().collect();
-        all.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        all.sort_by_key(|delegation| delegation.number);
         all
     }
 
@@ -179,40 +251,70 @@ impl Delegations {
                 && request.plan_id.as_deref() == Some(plan_id)
         };
         let delegations = lock(&self.delegations);
-        delegations.values().filter(fits).min_by_key(|delegation| (delegation.created_at, &delegation.id)).cloned()
+        delegations.values().filter(fits).min_by_key(|delegation| delegation.number).cloned()
     }
 
     /// Approves or rejects a pending one.
     pub fn decide(&self, id: &str, approved: bool, by: &str, role: &str, now: Instant) -> Result<Delegation, Refusal> {
-        let mut delegations = lock(&self.delegations);
-        let delegation = delegations.get_mut(id).ok_or_else(|| Refusal::Unknown(id.to_owned()))?;
-        match delegation.status(now) {
+        self.change(id, |delegation| match delegation.status(now) {
             Status::Pending => {
                 delegation.decision = Some(Decision { approved, by: by.to_owned(), role: role.to_owned(), at: now });
-                Ok(delegation.clone())
+                Ok(())
             }
             found => Err(Refusal::Status { expected: Status::Pending, found }),
-        }
+        })
     }
 
     /// Spends an approval. Of any number of callers one succeeds, also of those that repeat a request: whoever asks
     /// again cannot be told from someone else who spends the approval a second time.
     pub fn execute(&self, id: &str, email: &str, plan_id: Option<&str>, now: Instant) -> Result<Delegation, Refusal> {
+        self.change(id, |delegation| {
+            if delegation.request.requester_email != normalised_email(email) {
+                return Err(Refusal::OtherUser);
+            }
+            if delegation.request.plan_id.as_deref() != plan_id {
+                return Err(Refusal::OtherPlan);
+            }
+            match delegation.status(now) {
+                Status::Approved => {
+                    delegation.executed_at = Some(now);
+                    Ok(())
+                }
+                found => Err(Refusal::Status { expected: Status::Approved, found }),
+            }
+        })
+    }
+
+    /// Whether an approval would let the held call through.
+    pub fn lets_through(&self, call: &HeldCall<'_>, now: Instant) -> bool {
+        lock(&self.delegations).values().any(|delegation| call.fits(delegation, now))
+    }
+
+    /// Lets a held call through by the oldest approval that fits, which then fits no other call.
+    pub fn let_through(&self, call: &HeldCall<'_>, now: Instant) -> Result<Option<Delegation>, StorageError> {
+        let mut delegations = lock(&self.delegations);
+        let fitting = delegations.values_mut().filter(|delegation| call.fits(delegation, now));
+        let Some(delegation) = fitting.min_by_key(|delegation| delegation.number) else {
+            return Ok(None);
+        };
+        let changed = Delegation { forwarded_at: Some(now), ..delegation.clone() };
+        self.storage.put(Kind::Delegation, &changed.id, &changed)?;
+        delegation.clone_from(&changed);
+        Ok(Some(changed))
+    }
+
+    fn change(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Delegation) -> Result<(), Refusal>,
+    ) -> Result<Delegation, Refusal> {
         let mut delegations = lock(&self.delegations);
         let delegation = delegations.get_mut(id).ok_or_else(|| Refusal::Unknown(id.to_owned()))?;
-        if delegation.request.requester_email != normalised_email(email) {
-            return Err(Refusal::OtherUser);
-        }
-        if delegation.request.plan_id.as_deref() != plan_id {
-            return Err(Refusal::OtherPlan);
-        }
-        match delegation.status(now) {
-            Status::Approved => {
-                delegation.executed_at = Some(now);
-                Ok(delegation.clone())
-            }
-            found => Err(Refusal::Status { expected: Status::Approved, found }),
-        }
+        let mut changed = delegation.clone();
+        change(&mut changed)?;
+        self.storage.put(Kind::Delegation, id, &changed)?;
+        delegation.clone_from(&changed);
+        Ok(changed)
     }
 }
 
@@ -244,7 +346,7 @@ mod tests {
 
     fn approved() -> Delegations {
         let delegations = Delegations::default();
-        delegations.create("d".into(), request(Some("p")), at(0), at(100));
+        delegations.create("d".into(), request(Some("p")), at(0), at(100)).unwrap();
         delegations.decide("d", true, "bob@example.com", "approver", at(1)).unwrap();
         delegations
     }
@@ -276,11 +378,70 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_written_does_not_happen() {
+        let storage = Arc::new(Storage::that_may_fail());
+        let delegations = Delegations::load(Arc::clone(&storage)).unwrap();
+        delegations.create("d".into(), request(Some("p")), at(0), at(100)).unwrap();
+        delegations.create("e".into(), request(Some("p")), at(0), at(100)).unwrap();
+        delegations.decide("d", true, "bob", "approver", at(1)).unwrap();
+        storage.fail();
+        assert!(delegations.create("f".into(), request(None), at(0), at(100)).is_err());
+        assert!(delegations.decide("e", true, "bob", "approver", at(1)).is_err());
+        assert!(delegations.execute("d", "alice@example.com", Some("p"), at(2)).is_err());
+        let arguments = json!({ "amount": 250 });
+        assert!(delegations.let_through(&held(Some("d"), &arguments), at(2)).is_err());
+        let status = |id: &str| delegations.get(id).map(|delegation| delegation.status(at(2)));
+        assert_eq!((status("d"), status("e"), status("f")), (Some(Status::Approved), Some(Status::Pending), None));
+    }
+
+    fn held<'a>(id: Option<&'a str>, arguments: &'a Value) -> HeldCall<'a> {
+        HeldCall { id, server: "s", tool: "pay", arguments, email: "alice@example.com", plan_id: "p" }
+    }
+
+    #[test]
+    fn an_approval_lets_one_call_through_whether_it_is_spent_before_or_after() {
+        let arguments = json!({ "amount": 250 });
+        let approvals = approved();
+        assert!(approvals.let_through(&held(None, &arguments), at(2)).unwrap().is_none(), "neither named nor spent");
+        assert!(approvals.let_through(&held(Some("e"), &arguments), at(2)).unwrap().is_none());
+        assert!(approvals.lets_through(&held(Some("d"), &arguments), at(2)));
+        assert!(approvals.let_through(&held(Some("d"), &arguments), at(2)).unwrap().is_some());
+        assert!(approvals.let_through(&held(Some("d"), &arguments), at(2)).unwrap().is_none(), "a second call");
+        approvals.execute("d", "alice@example.com", Some("p"), at(3)).unwrap();
+        assert!(approvals.let_through(&held(None, &arguments), at(4)).unwrap().is_none());
+
+        let approvals = approved();
+        approvals.execute("d", "alice@example.com", Some("p"), at(2)).unwrap();
+        assert!(approvals.let_through(&held(None, &arguments), at(100)).unwrap().is_none(), "expired");
+        assert!(approvals.let_through(&held(None, &arguments), at(3)).unwrap().is_some());
+        assert!(approvals.let_through(&held(None, &arguments), at(3)).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_approval_lets_no_other_call_through() {
+        let arguments = json!({ "amount": 250 });
+        let approvals = approved();
+        approvals.execute("d", "alice@example.com", Some("p"), at(2)).unwrap();
+        let fits = |call: HeldCall<'_>| approvals.lets_through(&call, at(3));
+        assert!(fits(held(None, &arguments)));
+        assert!(!fits(held(None, &json!({ "amount": 251 }))));
+        assert!(!fits(HeldCall { tool: "refund", ..held(None, &arguments) }));
+        assert!(!fits(HeldCall { email: "bob@example.com", ..held(None, &arguments) }));
+        assert!(!fits(HeldCall { plan_id: "q", ..held(None, &arguments) }));
+        let mut named = request(Some("p"));
+        named.domain = Some("t".into());
+        approvals.create("e".into(), named, at(0), at(100)).unwrap();
+        approvals.decide("e", true, "bob", "approver", at(1)).unwrap();
+        assert!(!fits(held(Some("e"), &arguments)), "another server");
+        assert!(fits(HeldCall { server: "t", ..held(Some("e"), &arguments) }));
+    }
+
+    #[test]
     fn only_a_pending_request_is_decided() {
         let delegations = approved();
         let refusal = delegations.decide("d", false, "bob", "approver", at(2)).unwrap_err();
         assert_eq!(refusal, Refusal::Status { expected: Status::Pending, found: Status::Approved });
-        delegations.create("e".into(), request(None), at(0), at(100));
+        delegations.create("e".into(), request(None), at(0), at(100)).unwrap();
         let refusal = delegations.decide("e", true, "bob", "approver", at(100)).unwrap_err();
         assert_eq!(refusal, Refusal::Status { expected: Status::Pending, found: Status::Expired });
         assert_eq!(delegations.decide("f", true, "bob", "approver", at(1)).unwrap_err(), Refusal::Unknown("f".into()));
@@ -289,7 +450,7 @@ mod tests {
     #[test]
     fn a_rejection_stays_a_rejection() {
         let delegations = Delegations::default();
-        delegations.create("d".into(), request(Some("p")), at(0), at(100));
+        delegations.create("d".into(), request(Some("p")), at(0), at(100)).unwrap();
         delegations.decide("d", false, "bob", "approver", at(1)).unwrap();
         assert_eq!(delegations.get("d").unwrap().status(at(1000)), Status::Rejected);
         let refusal = delegations.execute("d", "alice@example.com", Some("p"), at(2)).unwrap_err();

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lock;
+use super::storage::{Kind, Storage, StorageError};
 use crate::clock::Instant;
 
 /// How often one token may be anchored to a new plan.
@@ -14,14 +16,14 @@ pub const REANCHOR_LIMIT: u32 = 100;
 const KEPT: usize = 10_000;
 
 /// One tool call of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     pub server: String,
     pub action: String,
 }
 
 /// A minted token and the plan that it is for at present.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Plan {
     pub id: String,
     /// `intent_reference`, which clients call the token's id.
@@ -40,6 +42,19 @@ pub struct Plan {
     pub trust_id: Option<String>,
     pub status: String,
     pub revoked: Option<String>,
+    /// The plan that this one was delegated from.
+    pub parent: Option<String>,
+    /// Parts of the plan that other holders of keys were given.
+    pub subtrees: Vec<Subtree>,
+}
+
+/// A part of a plan in other hands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subtree {
+    pub trust_id: String,
+    pub path: String,
+    pub delegate_public_key: String,
+    pub expires_at: Instant,
 }
 
 impl Plan {
@@ -74,20 +89,41 @@ pub enum ReanchorRefusal {
     Revoked(String),
     Expired,
     ChainLimit,
+    Storage(StorageError),
+}
+
+impl From<StorageError> for ReanchorRefusal {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
 }
 
 #[derive(Default)]
 pub struct Plans {
     plans: Mutex<HashMap<String, Arc<Plan>>>,
+    storage: Arc<Storage>,
 }
 
 impl Plans {
-    pub fn insert(&self, plan: Plan, now: Instant) {
+    pub fn load(storage: Arc<Storage>) -> Result<Self, StorageError> {
+        let plans = storage.load::<Plan>(Kind::Plan)?.into_iter().map(|(id, plan)| (id, Arc::new(plan))).collect();
+        Ok(Self { plans: Mutex::new(plans), storage })
+    }
+
+    pub fn insert(&self, plan: Plan, now: Instant) -> Result<(), StorageError> {
         let mut plans = lock(&self.plans);
-        if plans.len() >= KEPT {
+        let full = plans.len() >= KEPT;
+        let mut batch = self.storage.batch();
+        if full {
+            plans.values().filter(|plan| plan.is_expired(now)).for_each(|plan| batch.remove(Kind::Plan, &plan.id));
+        }
+        batch.put(Kind::Plan, &plan.id, &plan)?;
+        batch.commit()?;
+        if full {
             plans.retain(|_, plan| !plan.is_expired(now));
         }
         plans.insert(plan.id.clone(), Arc::new(plan));
+        Ok(())
     }
 
     pub fn get(&self, id: &str) -> Option<Arc<Plan>> {
@@ -127,35 +163,83 @@ impl Plans {
         if plan.reanchors >= REANCHOR_LIMIT {
             return Err(ReanchorRefusal::ChainLimit);
         }
-        let changed = Arc::make_mut(plan);
-        changed.plan = new.plan;
-        changed.steps = new.steps;
-        changed.plan_hash = new.plan_hash;
-        changed.merkle_root = new.merkle_root;
-        changed.reanchors += 1;
-        changed.trust_id = Some(trust_id);
+        let changed = Plan {
+            plan: new.plan,
+            steps: new.steps,
+            plan_hash: new.plan_hash,
+            merkle_root: new.merkle_root,
+            reanchors: plan.reanchors + 1,
+            trust_id: Some(trust_id),
+            ..Plan::clone(plan)
+        };
+        self.storage.put(Kind::Plan, id, &changed)?;
+        *plan = Arc::new(changed);
         Ok(Arc::clone(plan))
     }
 
-    /// Revokes the plan's token; `false` where there is no such plan. The first reason stays.
-    pub fn revoke(&self, id: &str, reason: &str) -> bool {
-        self.change(id, |plan| {
+    /// Revokes the plan's token, and with `cascade` what was delegated from it. The first reason stays. Returns how many
+    /// delegations were revoked with it; `None` where there is no such plan.
+    pub fn revoke(&self, id: &str, reason: &str, cascade: bool) -> Result<Option<usize>, StorageError> {
+        let mut plans = lock(&self.plans);
+        if !plans.contains_key(id) {
+            return Ok(None);
+        }
+        let mut to_revoke = vec![id.to_owned()];
+        let mut next = 0;
+        while let Some(parent) = to_revoke.get(next).cloned().filter(|_| cascade) {
+            let children = plans.values().filter(|plan| plan.parent.as_ref() == Some(&parent));
+            to_revoke.extend(children.map(|child| child.id.clone()));
+            next += 1;
+        }
+        let mut batch = self.storage.batch();
+        let (mut changed, mut cascaded) = (Vec::new(), 0);
+        for plan in to_revoke.iter().filter_map(|id| plans.get(id)) {
+            cascaded += usize::from(plan.id != id && plan.revoked.is_none());
+            let mut plan = Plan::clone(plan);
             plan.revoked.get_or_insert_with(|| reason.to_owned());
-        })
+            if cascade {
+                cascaded += plan.subtrees.len();
+                plan.subtrees.clear();
+            }
+            batch.put(Kind::Plan, &plan.id, &plan)?;
+            changed.push(plan);
+        }
+        batch.commit()?;
+        plans.extend(changed.into_iter().map(|plan| (plan.id.clone(), Arc::new(plan))));
+        Ok(Some(cascaded))
     }
 
-    pub fn set_status(&self, id: &str, status: &str) -> bool {
+    /// Notes that a part of the plan was given away, once for a part and a key. Returns the note that holds; `None`
+    /// where there is no such plan.
+    pub fn give_subtree(&self, id: &str, subtree: Subtree, now: Instant) -> Result<Option<Subtree>, StorageError> {
+        let mut given = None;
+        self.change(id, |plan| {
+            plan.subtrees.retain(|known| known.expires_at > now);
+            let is_same = |known: &&Subtree| {
+                known.path == subtree.path && known.delegate_public_key == subtree.delegate_public_key
+            };
+            let known = plan.subtrees.iter().find(is_same).cloned();
+            given = Some(known.unwrap_or_else(|| {
+                plan.subtrees.push(subtree.clone());
+                subtree
+            }));
+        })?;
+        Ok(given)
+    }
+
+    /// Returns `false` where there is no such plan.
+    pub fn set_status(&self, id: &str, status: &str) -> Result<bool, StorageError> {
         self.change(id, |plan| plan.status = status.to_owned())
     }
 
-    fn change(&self, id: &str, change: impl FnOnce(&mut Plan)) -> bool {
-        match lock(&self.plans).get_mut(id) {
-            Some(plan) => {
-                change(Arc::make_mut(plan));
-                true
-            }
-            None => false,
-        }
+    fn change(&self, id: &str, change: impl FnOnce(&mut Plan)) -> Result<bool, StorageError> {
+        let mut plans = lock(&self.plans);
+        let Some(plan) = plans.get_mut(id) else { return Ok(false) };
+        let mut changed = Plan::clone(plan);
+        change(&mut changed);
+        self.storage.put(Kind::Plan, id, &changed)?;
+        *plan = Arc::new(changed);
+        Ok(true)
     }
 }
 
@@ -185,6 +269,8 @@ mod tests {
             trust_id: None,
             status: "active".into(),
             revoked: None,
+            parent: None,
+            subtrees: Vec::new(),
         }
     }
 
@@ -209,7 +295,7 @@ mod tests {
     fn reanchors_a_hundred_times_and_no_more() {
         let plans = Plans::default();
         let now = Instant::from_millis(1);
-        plans.insert(plan("p"), now);
+        plans.insert(plan("p"), now).unwrap();
         for hash in 0..REANCHOR_LIMIT {
             plans.reanchor("p", new_plan(hash), "t".into(), now).map(|_| ()).unwrap();
         }
@@ -221,13 +307,36 @@ mod tests {
     fn refuses_to_reanchor_what_is_unknown_expired_or_revoked() {
         let plans = Plans::default();
         let now = Instant::from_millis(999);
-        plans.insert(plan("p"), now);
+        plans.insert(plan("p"), now).unwrap();
         let reanchor = |id, at| plans.reanchor(id, new_plan(1), "t".into(), Instant::from_millis(at)).err();
         assert_eq!(reanchor("q", 999), Some(ReanchorRefusal::Unknown));
         assert_eq!(reanchor("p", 1000), Some(ReanchorRefusal::Expired));
-        assert!(plans.revoke("p", "lost"));
-        assert!(plans.revoke("p", "later"));
+        assert_eq!(plans.revoke("p", "lost", true), Ok(Some(0)));
+        assert_eq!(plans.revoke("p", "later", true), Ok(Some(0)));
         assert_eq!(reanchor("p", 999), Some(ReanchorRefusal::Revoked("lost".into())));
-        assert!(!plans.revoke("q", "lost"));
+        assert_eq!(plans.revoke("q", "lost", true), Ok(None));
+    }
+
+    #[test]
+    fn a_revocation_reaches_what_was_delegated_unless_told_not_to() {
+        let plans = Plans::default();
+        let now = Instant::from_millis(1);
+        let child = |id: &str, parent: &str| Plan { parent: Some(parent.into()), ..plan(id) };
+        for plan in [plan("p"), child("c", "p"), child("g", "c"), plan("other")] {
+            plans.insert(plan, now).unwrap();
+        }
+        let subtree = |trust_id: &str, key: &str| Subtree {
+            trust_id: trust_id.into(),
+            path: "/steps/[0]".into(),
+            delegate_public_key: key.into(),
+            expires_at: Instant::from_millis(1000),
+        };
+        let give = |trust_id, key| plans.give_subtree("c", subtree(trust_id, key), now).unwrap().unwrap().trust_id;
+        assert_eq!((give("t1", "k"), give("t2", "k"), give("t3", "l")), ("t1".into(), "t1".into(), "t3".into()));
+        let is_revoked = |id| plans.get(id).unwrap().revoked.is_some();
+        assert_eq!(plans.revoke("p", "lost", false), Ok(Some(0)));
+        assert!(is_revoked("p") && !is_revoked("c"));
+        assert_eq!(plans.revoke("p", "lost", true), Ok(Some(4)), "two plans and two subtrees");
+        assert!(is_revoked("c") && is_revoked("g") && !is_revoked("other"));
     }
 }
