@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use armoriq::json::{self, sha256_hex};
+use armoriq::tool_schema::schema_hash;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -11,7 +12,6 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 use super::http::{ApiKey, AppState, Body, Problem, header, reply};
-use crate::schema::schema_hash;
 use crate::state::inventories::Inventory;
 
 /// The version of the body that is understood.
@@ -83,7 +83,7 @@ fn verify(at: &str, hash: &str, tools: Option<&Value>) -> Result<(), Problem> {
             .ok_or_else(|| Problem::bad_request(format!("{at}tools[{index}] must have a name")))?;
         let claimed = tool["schemaHash"].as_str();
         let schema = tool.get("inputSchema").filter(|schema| !schema.is_null());
-        if schema.is_some_and(|schema| claimed != Some(schema_hash(schema).as_str())) {
+        if schema.is_some_and(|schema| claimed != schema_hash(schema).as_deref()) {
             return Err(Problem::bad_request(format!("{at}tools[{index}].schemaHash is not that of its inputSchema")));
         }
         lines.push(format!("{name}:{}", claimed.unwrap_or("none")));
