@@ -12,7 +12,7 @@ use super::{MAX_BYTES, MAX_DEPTH, ParseError};
 /// Beyond so many members, an object's keys are compared by hashing instead of each with each.
 const FEW_MEMBERS: usize = 16;
 
-/// A JSON object that was checked but not built: its text, and where its values are. The strictness is that of
+/// JSON that was checked but not built: its text, and where its values are. The strictness is that of
 /// [`parse`](super::parse).
 pub struct Tape<'a> {
     text: &'a str,
@@ -58,19 +58,26 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// Where it is no JSON, or not an object.
     pub fn object(text: &'a str) -> Result<Self, ParseError> {
+        let tape = Self::value(text)?;
+        if tape.entries.first().is_none_or(|entry| entry.kind != Kind::Object) {
+            return Err(ParseError::at(text, 0, "expected a JSON object".into()));
+        }
+        Ok(tape)
+    }
+
+    /// Reads any JSON value.
+    ///
+    /// # Errors
+    /// Where it is no JSON.
+    pub fn value(text: &'a str) -> Result<Self, ParseError> {
         let mut writer = Writer { scanner: Scanner::new(text), entries: spare_entries() };
         if text.len() > MAX_BYTES {
             return Err(writer.scanner.error("more than 16 MiB of JSON"));
         }
         writer.scanner.skip_space();
-        let is_object = writer.scanner.peek() == Some(b'{');
         let read = writer.value(0).and_then(|()| writer.scanner.end());
         let tape = Self { text, entries: writer.entries };
-        read?;
-        if !is_object {
-            return Err(ParseError::at(text, 0, "expected a JSON object".into()));
-        }
-        Ok(tape)
+        read.map(|()| tape)
     }
 
     /// The text, without white space around it.
@@ -78,7 +85,7 @@ impl<'a> Tape<'a> {
         self.text.trim_ascii()
     }
 
-    /// The whole object.
+    /// The whole value.
     pub fn root(&self) -> Option<Node<'_>> {
         self.node(0)
     }
@@ -432,6 +439,7 @@ mod tests {
         for text in &texts {
             let tape = Tape::object(text).map(|_| ());
             assert_eq!(tape, json::parse_object(text).map(|_| ()), "{text}");
+            assert_eq!(Tape::value(text).map(|_| ()), json::parse(text).map(|_| ()), "{text}");
         }
     }
 }
