@@ -157,25 +157,9 @@ static void sessions(const void *client, int times)
     while (times--) start_and_free((armoriq_client *)client);
 }
 
-/* A list of so many tools' names, as the control plane has them. */
-static const char *tool_names(int count)
+static void tools(const void *session, int times)
 {
-    static char names[1000 * 24];
-    size_t length = (size_t)sprintf(names, "[\"pay_vendor\"");
-    int i;
-    for (i = 1; i < count; i++) length += (size_t)sprintf(names + length, ",\"tool_%d\"", i);
-    strcpy(names + length, "]");
-    return names;
-}
-
-static void tools(const void *subject, int times)
-{
-    const struct call *call = subject;
-    char *json = NULL;
-    while (times--) {
-        if (armoriq_session_tools(call->session, call->args, &json) != ARMORIQ_OK) fail("no tools", json);
-        armoriq_string_free(json);
-    }
+    while (times--) ask_about_tools((armoriq_session *)session);
 }
 
 static void calls(const void *subject, int times)
@@ -274,7 +258,7 @@ int main(int argc, char **argv)
     compare("batch", (struct work){batches, &(struct call){small[1].session, batch_of(ARGS_100)}, 10},
             (struct work){hundreds, &small[1], 10});
     alone("session", (struct work){sessions, clients[1], 1000});
-    alone("tools", (struct work){tools, &(struct call){small[3].session, tool_names(1000)}, 1});
+    alone("tools", (struct work){tools, small[3].session, 1});
     throughput("threads", checks, &small[1], &other, CHECKS_OF_A_THREAD);
     throughput("threads_one_session", checks, &small[1], &small[1], CHECKS_OF_A_THREAD);
     throughput("threads_floor", floors, ARGS_100, ARGS_100, 4 * CHECKS_OF_A_THREAD);

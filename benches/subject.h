@@ -79,6 +79,27 @@ static inline void start_and_free(armoriq_client *client)
     armoriq_session_free(session);
 }
 
+/* The names of 1,000 tools that the control plane has. */
+static inline const char *tool_names(void)
+{
+    static char names[1000 * 24];
+    size_t length;
+    int i;
+    if (*names) return names;
+    length = (size_t)sprintf(names, "[\"pay_vendor\"");
+    for (i = 1; i < 1000; i++) length += (size_t)sprintf(names + length, ",\"tool_%d\"", i);
+    strcpy(names + length, "]");
+    return names;
+}
+
+/* Which of all the tools may ever be used. */
+static inline void ask_about_tools(armoriq_session *session)
+{
+    char *json;
+    if (armoriq_session_tools(session, tool_names(), &json) != ARMORIQ_OK) fail("no tools", json);
+    armoriq_string_free(json);
+}
+
 /* Arguments of 4 KiB: those of ARGS_100, 16 lines of an invoice, and a letter. */
 static inline const char *args_4k(void)
 {

@@ -1,8 +1,11 @@
 //! Tools as agents declare them to a model, in the forms that MCP, OpenAI and Anthropic give them.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::json::{self, Kind};
 use crate::plan::names::split;
 
 /// One tool: what it is called and what it takes.
@@ -20,6 +23,60 @@ pub struct ToolDefinition {
     pub annotations: Option<Value>,
 }
 
+/// What a tool is called, which is all that a policy asks about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolName<'t> {
+    /// As it was written, like that of a [`ToolDefinition`].
+    pub name: Cow<'t, str>,
+    /// The server, where the definition tells it beside the name.
+    pub server: Option<Cow<'t, str>>,
+}
+
+/// A value that tells of a tool, however it is kept.
+trait Source<'t>: Copy {
+    fn is_null(self) -> bool;
+    fn is_object(self) -> bool;
+    fn member(self, key: &str) -> Option<Self>;
+    /// What a string says, `None` for what is no string.
+    fn text(self) -> Option<Cow<'t, str>>;
+}
+
+impl<'t> Source<'t> for &'t Value {
+    fn is_null(self) -> bool {
+        self.is_null()
+    }
+
+    fn is_object(self) -> bool {
+        self.is_object()
+    }
+
+    fn member(self, key: &str) -> Option<Self> {
+        self.get(key)
+    }
+
+    fn text(self) -> Option<Cow<'t, str>> {
+        self.as_str().map(Cow::Borrowed)
+    }
+}
+
+impl<'t> Source<'t> for json::Node<'t> {
+    fn is_null(self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    fn is_object(self) -> bool {
+        self.kind() == Kind::Object
+    }
+
+    fn member(self, key: &str) -> Option<Self> {
+        self.member(key)
+    }
+
+    fn text(self) -> Option<Cow<'t, str>> {
+        (self.kind() == Kind::String).then(|| self.string())
+    }
+}
+
 /// Where a definition has the schema of its arguments: MCP, Anthropic, OpenAI.
 const SCHEMA_MEMBERS: [&str; 3] = ["inputSchema", "input_schema", "parameters"];
 
@@ -32,31 +89,16 @@ impl ToolDefinition {
     ///
     /// [`Error::InvalidArgument`] where there is no name, or the schema is not an object.
     pub fn read(tool: &Value) -> Result<Self> {
-        let definition = match tool {
-            Value::String(name) => return Self::new(name, None),
-            Value::Object(tool) => tool,
-            _ => return Err(invalid("a tool is neither a name nor a definition")),
-        };
-        let definition = match definition.get("function") {
-            None => definition,
-            Some(function) => function.as_object().ok_or_else(|| invalid("a tool's `function` is not an object"))?,
-        };
-        let name = definition.get("name").ok_or_else(|| invalid("a tool definition has no `name`"))?;
-        let name = name.as_str().ok_or_else(|| invalid("a tool's `name` is not a string"))?;
+        let (ToolName { name, server }, schema) = read(tool)?;
+        let server = server.or_else(|| split(&name).map(|(server, _)| server.to_owned().into()));
+        let definition = tool.get("function").unwrap_or(tool);
         Ok(Self {
-            input_schema: schema(definition, name)?,
+            server: server.map(Cow::into_owned),
+            name: name.into_owned(),
+            input_schema: schema.cloned(),
             description: definition.get("description").and_then(Value::as_str).map(str::to_owned),
             annotations: definition.get("annotations").filter(|annotations| annotations.is_object()).cloned(),
-            ..Self::new(name, definition.get("server").and_then(Value::as_str))?
         })
-    }
-
-    fn new(name: &str, server: Option<&str>) -> Result<Self> {
-        if name.is_empty() {
-            return Err(invalid("a tool's name is empty"));
-        }
-        let server = server.filter(|server| !server.is_empty()).or_else(|| split(name).map(|(server, _)| server));
-        Ok(Self { name: name.to_owned(), server: server.map(str::to_owned), ..Self::default() })
     }
 
     /// The name without its server, as policies know the tool.
@@ -65,12 +107,50 @@ impl ToolDefinition {
     }
 }
 
-fn schema(definition: &Map<String, Value>, name: &str) -> Result<Option<Value>> {
-    let found = SCHEMA_MEMBERS.into_iter().find_map(|member| Some((member, definition.get(member)?)));
+impl<'t> ToolName<'t> {
+    /// Reads it from what [`ToolDefinition::read`] takes.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn read(tool: json::Node<'t>) -> Result<Self> {
+        read(tool).map(|(tool, _)| tool)
+    }
+
+    fn new(name: Cow<'t, str>, server: Option<Cow<'t, str>>) -> Result<Self> {
+        if name.is_empty() {
+            return Err(invalid("a tool's name is empty"));
+        }
+        Ok(Self { name, server: server.filter(|server| !server.is_empty()) })
+    }
+}
+
+/// What a tool is called, and the schema of its arguments.
+fn read<'t, S: Source<'t>>(tool: S) -> Result<(ToolName<'t>, Option<S>)> {
+    if let Some(name) = tool.text() {
+        return Ok((ToolName::new(name, None)?, None));
+    }
+    if !tool.is_object() {
+        return Err(invalid("a tool is neither a name nor a definition"));
+    }
+    let definition = tool.member("function").unwrap_or(tool);
+    if !definition.is_object() {
+        return Err(invalid("a tool's `function` is not an object"));
+    }
+    let name = definition.member("name").ok_or_else(|| invalid("a tool definition has no `name`"))?;
+    let name = name.text().ok_or_else(|| invalid("a tool's `name` is not a string"))?;
+    let schema = schema(definition, &name)?;
+    Ok((ToolName::new(name, definition.member("server").and_then(S::text))?, schema))
+}
+
+fn schema<'t, S: Source<'t>>(definition: S, name: &str) -> Result<Option<S>> {
+    let found = SCHEMA_MEMBERS.into_iter().find_map(|member| Some((member, definition.member(member)?)));
     match found {
-        None | Some((_, Value::Null)) => Ok(None),
-        Some((_, schema @ Value::Object(_))) => Ok(Some(schema.clone())),
-        Some((member, _)) => Err(invalid(format!("`{member}` of the tool `{name}` is not an object"))),
+        Some((_, schema)) if schema.is_object() => Ok(Some(schema)),
+        Some((member, schema)) if !schema.is_null() => {
+            Err(invalid(format!("`{member}` of the tool `{name}` is not an object")))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -256,7 +256,7 @@ pub unsafe extern "C" fn armoriq_session_tools(
 ) -> armoriq_status {
     // SAFETY: the header demands NUL-terminated text and writable out parameters.
     let (tools, json) = unsafe { (Text::new(tools), json_out(json)) };
-    on(session, json, |session: &Session| session.tools(tools.required("tools")?).map(|report| report.to_string()))
+    on(session, json, |session: &Session| session.tools(tools.required("tools")?))
 }
 
 /// Reports what became of a call, for the audit trail.

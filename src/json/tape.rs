@@ -12,7 +12,7 @@ use super::{MAX_BYTES, MAX_DEPTH, ParseError};
 /// Beyond so many members, an object's keys are compared by hashing instead of each with each.
 const FEW_MEMBERS: usize = 16;
 
-/// A JSON object or list that was checked but not built: its text, and where its values are. The strictness is that of
+/// JSON that was checked but not built: its text, and where its values are. The strictness is that of
 /// [`parse`](super::parse).
 pub struct Tape<'a> {
     text: &'a str,
@@ -58,7 +58,7 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// Where it is no JSON, or not an object.
     pub fn object(text: &'a str) -> Result<Self, ParseError> {
-        Self::read(text, b'{', "expected a JSON object")
+        Self::of_kind(text, Kind::Object, "expected a JSON object")
     }
 
     /// Reads a JSON list.
@@ -66,23 +66,30 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// Where it is no JSON, or not a list.
     pub fn list(text: &'a str) -> Result<Self, ParseError> {
-        Self::read(text, b'[', "expected a JSON list")
+        Self::of_kind(text, Kind::Array, "expected a JSON list")
     }
 
-    fn read(text: &'a str, bracket: u8, what: &str) -> Result<Self, ParseError> {
+    fn of_kind(text: &'a str, kind: Kind, what: &str) -> Result<Self, ParseError> {
+        let tape = Self::value(text)?;
+        if tape.entries.first().is_none_or(|entry| entry.kind != kind) {
+            return Err(ParseError::at(text, 0, what.to_owned()));
+        }
+        Ok(tape)
+    }
+
+    /// Reads any JSON value.
+    ///
+    /// # Errors
+    /// Where it is no JSON.
+    pub fn value(text: &'a str) -> Result<Self, ParseError> {
         let mut writer = Writer { scanner: Scanner::new(text), entries: spare_entries() };
         if text.len() > MAX_BYTES {
             return Err(writer.scanner.error("more than 16 MiB of JSON"));
         }
         writer.scanner.skip_space();
-        let is_what_it_should_be = writer.scanner.peek() == Some(bracket);
         let read = writer.value(0).and_then(|()| writer.scanner.end());
         let tape = Self { text, entries: writer.entries };
-        read?;
-        if !is_what_it_should_be {
-            return Err(ParseError::at(text, 0, what.to_owned()));
-        }
-        Ok(tape)
+        read.map(|()| tape)
     }
 
     /// The text, without white space around it.
@@ -96,7 +103,7 @@ impl<'a> Tape<'a> {
         self.text.get(entry.start as usize..entry.end as usize).filter(|_| entry.kind == Kind::Object)
     }
 
-    /// The whole.
+    /// The whole value.
     pub fn root(&self) -> Option<Node<'_>> {
         self.node(0)
     }
@@ -472,6 +479,7 @@ mod tests {
         for text in &texts {
             let tape = Tape::object(text).map(|_| ());
             assert_eq!(tape, json::parse_object(text).map(|_| ()), "{text}");
+            assert_eq!(Tape::value(text).map(|_| ()), json::parse(text).map(|_| ()), "{text}");
         }
     }
 }

@@ -242,6 +242,12 @@ impl ConstantSet {
         Some(set)
     }
 
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { has_null, has_true, has_false, numbers, strings } = self;
+        !has_null && !has_true && !has_false && numbers.is_empty() && strings.is_empty()
+    }
+
     fn contains(&self, actual: &Node<'_>) -> bool {
         match actual {
             Node::Null => self.has_null,

@@ -1,23 +1,25 @@
 //! What the session's user may ever do with the agent's tools, before a model sees them.
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
 
 use super::{Session, since_1970};
+use crate::json::{Kind, ObjectWriter, Tape, push_text};
 use crate::plan::names;
 use crate::policy::{Outlook, Outlooks, Verdict};
-use crate::tool_definition::ToolDefinition;
-use crate::{Error, Result, json};
+use crate::tool_definition::ToolName;
+use crate::{Error, Result};
 
 /// A tool and what its calls can come to, `None` where that is not known.
-type Answer<'a> = (&'a str, Option<Outlook>);
+type Answer<'a> = (&'a str, Option<Outlook<'a>>);
 
 impl Session {
     /// Tells for each tool of a list, of names or of definitions, whether its calls can ever be allowed.
     ///
-    /// Asks the service for the policy where it is not at hand; what is not known then is `unknown`.
-    pub fn tools(&self, tools: &str) -> Result<Value> {
+    /// Asks the service for the policy where it is not at hand; what is not known then is `unknown`. The answer is JSON.
+    pub fn tools(&self, tools: &str) -> Result<String> {
         self.client().open()?;
-        let tools = read(tools)?;
+        let tape = parse(tools)?;
+        let tools = read(&tape)?;
         let config = self.client().config();
         let Some(agent) = config.named_agent() else { return Ok(report(unknown(&tools))) };
         let policies = self.client().policies();
@@ -40,34 +42,38 @@ impl Session {
     }
 }
 
-fn read(tools: &str) -> Result<Vec<ToolDefinition>> {
-    let tools = json::parse(tools).map_err(|error| Error::InvalidArgument(format!("tools: {error}")))?;
-    let tools = tools.as_array().ok_or_else(|| Error::invalid_argument("tools must be a list"))?;
-    let read = |(position, tool)| {
-        ToolDefinition::read(tool).map_err(|error| Error::InvalidArgument(format!("tools[{position}]: {error}")))
-    };
-    tools.iter().enumerate().map(read).collect()
+fn parse(tools: &str) -> Result<Tape<'_>> {
+    Tape::value(tools).map_err(|error| Error::InvalidArgument(format!("tools: {error}")))
 }
 
-fn unknown(tools: &[ToolDefinition]) -> Vec<Answer<'_>> {
-    tools.iter().map(|tool| (tool.name.as_str(), None)).collect()
+fn read<'t>(tools: &'t Tape<'_>) -> Result<Vec<ToolName<'t>>> {
+    let tools = tools.root().filter(|tools| tools.kind() == Kind::Array);
+    let tools = tools.ok_or_else(|| Error::invalid_argument("tools must be a list"))?;
+    let read = |(position, tool)| {
+        ToolName::read(tool).map_err(|error| Error::InvalidArgument(format!("tools[{position}]: {error}")))
+    };
+    tools.items().enumerate().map(read).collect()
+}
+
+fn unknown<'a>(tools: &'a [ToolName<'_>]) -> Vec<Answer<'a>> {
+    tools.iter().map(|tool| (&*tool.name, None)).collect()
 }
 
 fn answers<'a>(
-    tools: &'a [ToolDefinition],
+    tools: &'a [ToolName<'_>],
     default_mcp_name: Option<&str>,
-    mut outlooks: Outlooks<'_>,
+    mut outlooks: Outlooks<'a>,
 ) -> Vec<Answer<'a>> {
-    let outlook = |tool: &'a ToolDefinition| match place(tool, default_mcp_name) {
+    let outlook = |tool: &'a ToolName<'_>| match place(tool, default_mcp_name) {
         Some((server, action)) => outlooks.of(action, server),
         None => Outlook::Never,
     };
-    tools.iter().map(outlook).zip(tools).map(|(outlook, tool)| (tool.name.as_str(), Some(outlook))).collect()
+    tools.iter().map(outlook).zip(tools).map(|(outlook, tool)| (&*tool.name, Some(outlook))).collect()
 }
 
 /// The server, where a check would know it, and the action that a check of the tool's name is about; `None` for a name
 /// that no plan can give a meaning.
-fn place<'a>(tool: &'a ToolDefinition, default_mcp_name: Option<&str>) -> Option<(Option<&'a str>, &'a str)> {
+fn place<'a>(tool: &'a ToolName<'_>, default_mcp_name: Option<&str>) -> Option<(Option<&'a str>, &'a str)> {
     if let Some((server, action)) = names::split(&tool.name) {
         return Some((Some(server), action));
     }
@@ -79,9 +85,9 @@ fn place<'a>(tool: &'a ToolDefinition, default_mcp_name: Option<&str>) -> Option
 }
 
 /// The answers by their kinds, each sorted. What is asked twice, for two servers, is answered for both together.
-fn report(mut answers: Vec<Answer<'_>>) -> Value {
+fn report(mut answers: Vec<Answer<'_>>) -> String {
     answers.sort_by_key(|(name, _)| *name);
-    let (mut always, mut depends, mut hold, mut never, mut unknown) = (vec![], vec![], vec![], vec![], vec![]);
+    let [mut always, mut depends, mut hold, mut never, mut unknown] = [const { List(String::new()) }; 5];
     let mut rest = answers.into_iter().peekable();
     while let Some((name, mut outlook)) = rest.next() {
         while let Some((_, other)) = rest.next_if(|(next, _)| *next == name) {
@@ -91,20 +97,52 @@ fn report(mut answers: Vec<Answer<'_>>) -> Value {
             Some(Outlook::Always) => always.push(name),
             Some(Outlook::Hold) => hold.push(name),
             Some(Outlook::Never) => never.push(name),
-            Some(Outlook::Depends(paths)) => depends.push(json!({ "tool": name, "paths": paths })),
+            Some(Outlook::Depends(paths)) => depends.push_tool(name, &paths),
             None => unknown.push(name),
         }
     }
-    json!({ "always": always, "depends": depends, "hold": hold, "never": never, "unknown": unknown })
+    let mut report = ObjectWriter::new();
+    report.raw("always", always.finish()).raw("depends", depends.finish()).raw("hold", hold.finish());
+    report.raw("never", never.finish()).raw("unknown", unknown.finish()).finish()
+}
+
+/// The text of a JSON list, without the bracket that ends it, and empty where nothing is in it.
+struct List(String);
+
+impl List {
+    fn push(&mut self, text: &str) {
+        push_text(self.item(), &[text]);
+    }
+
+    fn push_tool(&mut self, name: &str, paths: &[Cow<'_, str>]) {
+        let json = self.item();
+        json.push_str(r#"{"tool":"#);
+        push_text(json, &[name]);
+        json.push_str(r#","paths":["#);
+        for (place, path) in paths.iter().enumerate() {
+            json.push_str(if place == 0 { "" } else { "," });
+            push_text(json, &[path]);
+        }
+        json.push_str("]}");
+    }
+
+    /// The text, ready for one more item.
+    fn item(&mut self) -> &mut String {
+        self.0.push(if self.0.is_empty() { '[' } else { ',' });
+        &mut self.0
+    }
+
+    fn finish(&mut self) -> &str {
+        self.0.push_str(if self.0.is_empty() { "[]" } else { "]" });
+        &self.0
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    fn tool(definition: Value) -> ToolDefinition {
-        ToolDefinition::read(&definition).unwrap()
-    }
+    use super::*;
 
     #[test]
     fn a_name_is_placed_as_a_check_places_it() {
@@ -120,13 +158,15 @@ mod tests {
             (json!("__pay"), None),
             (json!("bank__"), None),
         ] {
-            assert_eq!(place(&tool(definition.clone()), Some("home")), expected, "{definition}");
+            let text = json!([definition]).to_string();
+            let tape = parse(&text).unwrap();
+            assert_eq!(place(&read(&tape).unwrap()[0], Some("home")), expected, "{definition}");
         }
     }
 
     #[test]
     fn answers_are_sorted_and_each_name_has_one() {
-        let depends = |path: &str| Some(Outlook::Depends(vec![path.into()]));
+        let depends = |path: &'static str| Some(Outlook::Depends(vec![path.into()]));
         let answers = vec![
             ("z", Some(Outlook::Always)),
             ("b", Some(Outlook::Never)),
@@ -138,10 +178,11 @@ mod tests {
             ("v", Some(Outlook::Always)),
             ("v", Some(Outlook::Never)),
             ("a", Some(Outlook::Always)),
+            ("\"\n", depends("\\")),
         ];
         assert_eq!(
-            report(answers).to_string(),
-            r#"{"always":["a","z"],"depends":[{"tool":"v","paths":[]},{"tool":"x","paths":["amount","n"]}],"hold":["b"],"never":[],"unknown":["u"]}"#
+            report(answers),
+            r#"{"always":["a","z"],"depends":[{"tool":"\"\n","paths":["\\"]},{"tool":"v","paths":[]},{"tool":"x","paths":["amount","n"]}],"hold":["b"],"never":[],"unknown":["u"]}"#
         );
     }
 
@@ -153,7 +194,8 @@ mod tests {
             (r#"["a",7]"#, "tools[1]: a tool is neither a name nor a definition"),
             (r#"[{"name":"a","inputSchema":1}]"#, "tools[0]: `inputSchema` of the tool `a` is not an object"),
         ] {
-            assert_eq!(read(tools), Err(Error::InvalidArgument(message.into())), "{tools}");
+            let read = parse(tools).and_then(|tools| read(&tools).map(drop));
+            assert_eq!(read, Err(Error::InvalidArgument(message.into())), "{tools}");
         }
     }
 }

@@ -43,6 +43,12 @@ ROW row_refusal(armoriq_session *session)
     for (i = 0; i < TIMES; i++) refused(session, "{\"amount\":5000.5}");
 }
 
+ROW row_tools(armoriq_session *session)
+{
+    int i;
+    for (i = 0; i < TIMES; i++) ask_about_tools(session);
+}
+
 ROW row_session(armoriq_client *client)
 {
     int i;
@@ -57,6 +63,7 @@ static void instructions(armoriq_client *client, armoriq_session *one, armoriq_s
     check(ten, args_4k());
     refused(ten, "{\"amount\":5000.5}");
     start_and_free(client);
+    ask_about_tools(thousand);
 
     row_check(ten);
     row_check_4k(ten);
@@ -64,6 +71,7 @@ static void instructions(armoriq_client *client, armoriq_session *one, armoriq_s
     row_statements_1000(thousand);
     row_refusal(ten);
     row_session(client);
+    row_tools(thousand);
 }
 
 static void allocations(armoriq_session *session)

@@ -14,6 +14,7 @@ check 8850
 check_4k 67400
 refusal 6370
 session 6200
+tools 5163000
 '
 # How many times the instructions of a check with one statement a check with 1,000 may take, in percent.
 statements_budget=130

@@ -15,7 +15,7 @@ const NOW_MS: i64 = 1_789_732_800_000;
 const NOW: &str = "2026-09-18T12:00:00.000Z";
 const SERVERS: &[&str] = &["s", "t"];
 const EMAILS: &[&str] = &["alice@x.io", "bob@x.io", ""];
-/// Few, so that conditions are about the same argument, or one inside another.
+/// Few, so that conditions are about the same argument, or one inside another. In some policies each has its own.
 const FIELDS: &[&str] = &["args.a", "args.a", "args.a.k", "args.n", "args.s", "args.l.0", "args.l", "args", "d.k"];
 
 /// An agent of a bundle, with the conditions of its policy.
@@ -28,14 +28,16 @@ struct Policy {
 impl Policy {
     fn new(random: &mut Random, words: &Words) -> Self {
         let mut document = cases::document(random, "agent", words, SHAPE);
-        let mut conditions = Vec::new();
+        let mut conditions: Vec<Value> = Vec::new();
+        let are_apart = random.one_in(3);
         for statement in document["statements"].as_array_mut().unwrap() {
             let of_statement = statement["conditions"].as_array_mut().unwrap();
             of_statement.extend(random.list(2, |random| cases::condition(random, SHAPE)));
-            for condition in &mut *of_statement {
-                condition["field"] = random.pick(FIELDS).into();
+            for condition in of_statement {
+                let own = ["args.f", &conditions.len().to_string(), random.pick(&["", ".k"])].concat();
+                condition["field"] = if are_apart { own } else { random.pick(FIELDS).to_owned() }.into();
+                conditions.push(condition.clone());
             }
-            conditions.extend_from_slice(of_statement);
         }
         let tools = random.list(4, |random| {
             let mut tool = json!({"name": words.tool(random), "capabilities": []});
@@ -61,10 +63,13 @@ impl Policy {
 /// Arguments out of what the conditions speak of, and what is near to it.
 fn arguments(random: &mut Random, conditions: &[Value]) -> Value {
     let mut arguments = Map::new();
-    for field in &FIELDS[1..] {
-        let about_it: Vec<&Value> = conditions.iter().filter(|condition| condition["field"] == *field).collect();
+    let mut fields: Vec<&str> = conditions.iter().filter_map(|condition| condition["field"].as_str()).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    for field in fields {
+        let about_it: Vec<&Value> = conditions.iter().filter(|condition| condition["field"] == field).collect();
         let path: Vec<&str> = field.split('.').collect();
-        if path[0] == "args" && path.len() > 1 && !about_it.is_empty() && !random.one_in(4) {
+        if path[0] == "args" && path.len() > 1 && !random.one_in(4) {
             let condition = random.pick(&about_it);
             let value = value_near(random, condition);
             put(random, &mut arguments, &path[1..], value);
@@ -132,7 +137,7 @@ struct Seen {
 struct Question<'p> {
     policy: &'p Policy,
     bound: &'p Bound<'p>,
-    outlook: Outlook,
+    outlook: Outlook<'p>,
     /// For each server that the tool may be on, what is evaluated.
     calls: Vec<Vec<Call<'p>>>,
     /// How often a call was allowed, held, blocked.

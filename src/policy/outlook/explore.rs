@@ -23,7 +23,7 @@ pub(super) struct Explorer<'r, 'a> {
     /// Where the run had a choice. The ones at the front were made by the runs before.
     choices: Vec<Choice>,
     made: usize,
-    verdicts: Verdicts,
+    verdicts: Verdicts<'a>,
     /// Whether the verdict hangs on the argument, for each.
     deciding: Vec<bool>,
 }
@@ -52,7 +52,7 @@ impl<'r, 'a> Explorer<'r, 'a> {
         }
     }
 
-    pub(super) fn explore(mut self) -> Verdicts {
+    pub(super) fn explore(mut self) -> Verdicts<'a> {
         let is_followed = !self.rules.questions.is_too_many();
         while is_followed && *self.steps > 0 {
             self.restart();

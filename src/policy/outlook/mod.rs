@@ -3,11 +3,15 @@
 //! The answer is a proof. Conditions are not asked about arguments but about classes of values that cover everything
 //! an argument can be (`values`), and every way through the rules is followed (`explore`). So the verdicts that are
 //! found contain every one that a call can get. That some call is held is only said where such a call was found.
+//! Rules that ask about each argument once, as most do, are proven about in one walk instead (`independent`).
 
 mod explore;
+mod independent;
 mod questions;
 mod rules;
 mod values;
+
+use std::borrow::Cow;
 
 use super::bundle::{Agent, Governance, Policy};
 use super::document::{Document, Expiry, Statement};
@@ -15,11 +19,12 @@ use super::local::member;
 use super::scope::Scope;
 use super::{Bundle, EvaluationError, Verdict};
 use explore::Explorer;
+use independent::IndependentRules;
 use rules::Rules;
 
 /// What calls of a tool can come to, whatever their arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outlook {
+pub enum Outlook<'a> {
     /// Every call is allowed.
     Always,
     /// No call is allowed, but some are held.
@@ -28,10 +33,10 @@ pub enum Outlook {
     Never,
     /// Neither is proven. These arguments decide, as paths without the leading `args`, sorted; none of them where it is
     /// the tool's server that decides.
-    Depends(Vec<String>),
+    Depends(Vec<Cow<'a, str>>),
 }
 
-impl Outlook {
+impl Outlook<'_> {
     /// What calls of either of two tools can come to.
     pub fn join(self, other: Self) -> Self {
         match (self, other) {
@@ -51,12 +56,12 @@ impl Outlook {
 
 /// The verdicts that calls can get, and the arguments that they hang on.
 #[derive(Debug, Clone, Default)]
-struct Verdicts {
+struct Verdicts<'a> {
     met: VerdictSet,
     /// Whether a call was found that is held.
     is_hold_certain: bool,
     /// Sorted, each once.
-    paths: Vec<String>,
+    paths: Vec<Cow<'a, str>>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,7 +87,7 @@ impl VerdictSet {
     }
 }
 
-impl Verdicts {
+impl<'a> Verdicts<'a> {
     fn only(verdict: Verdict) -> Self {
         Self { met: VerdictSet::of(verdict), is_hold_certain: verdict == Verdict::Hold, paths: Vec::new() }
     }
@@ -102,8 +107,8 @@ impl Verdicts {
     }
 }
 
-impl From<Verdicts> for Outlook {
-    fn from(verdicts: Verdicts) -> Self {
+impl<'a> From<Verdicts<'a>> for Outlook<'a> {
+    fn from(verdicts: Verdicts<'a>) -> Self {
         match verdicts.met {
             VerdictSet { allow: true, hold: false, block: false } => Self::Always,
             VerdictSet { allow: false, hold: false, .. } => Self::Never,
@@ -119,6 +124,7 @@ pub struct Outlooks<'a> {
     ground: Ground<'a>,
     /// How often a rule or a condition may still be looked at, for all tools together. A tool beyond that `Depends`.
     steps: usize,
+    independent: IndependentRules<'a>,
 }
 
 const STEPS: usize = 1 << 22;
@@ -163,18 +169,31 @@ impl<'a> Outlooks<'a> {
         ungoverned: Verdict,
     ) -> Option<Self> {
         let ground = Ground::of(bundle.agent(agent_id)?, user_email, now, ungoverned);
-        Some(Self { ground, steps: STEPS })
+        Some(Self { ground, steps: STEPS, independent: IndependentRules::default() })
     }
 
     /// The outlook of a tool, by its name without its server.
     ///
     /// Where the server is not known, a call may turn out to be for any server that has the tool, and the answer is
     /// about all of them.
-    pub fn of(&mut self, tool: &str, server: Option<&str>) -> Outlook {
-        let (policy, layers) = match &self.ground {
-            Ground::Fixed(verdict) => return Verdicts::only(*verdict).into(),
-            Ground::Rules { policy, layers } => (*policy, layers),
-        };
+    pub fn of(&mut self, tool: &str, server: Option<&str>) -> Outlook<'a> {
+        if let Ground::Fixed(verdict) = self.ground {
+            return Verdicts::only(verdict).into();
+        }
+        self.walked(tool, server).unwrap_or_else(|| self.explored(tool, server)).into()
+    }
+
+    /// The short way, for rules that allow it.
+    fn walked(&mut self, tool: &str, server: Option<&str>) -> Option<Verdicts<'a>> {
+        let Ground::Rules { policy, layers } = &self.ground else { return None };
+        self.independent.read(policy, layers, tool, server)?;
+        self.steps = self.steps.checked_sub(self.independent.work())?;
+        self.independent.verdicts()
+    }
+
+    /// The long way, for all rules.
+    fn explored(&mut self, tool: &str, server: Option<&str>) -> Verdicts<'a> {
+        let Ground::Rules { policy, layers } = &self.ground else { return Verdicts::unknown() };
         let mut verdicts = Verdicts::default();
         for server in policy.possible_servers(tool, server) {
             let rules = if self.steps == 0 { None } else { Rules::of(policy, layers, tool, server).ok() };
@@ -183,7 +202,7 @@ impl<'a> Outlooks<'a> {
                 Explorer::new(&rules, &mut self.steps).explore()
             }));
         }
-        verdicts.into()
+        verdicts
     }
 }
 

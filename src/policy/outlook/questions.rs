@@ -1,5 +1,6 @@
 //! What the rules of a tool ask about a call.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::super::call::Segment;
@@ -7,7 +8,7 @@ use super::super::condition::{Condition, Test};
 use super::values::{Subject, Values};
 
 /// More arguments than this in the rules of one tool are not followed.
-const MOST_ARGUMENTS: usize = 64;
+pub(super) const MOST_ARGUMENTS: usize = 64;
 
 /// One test of one argument, by their places.
 #[derive(Debug, Clone, Copy)]
@@ -116,11 +117,19 @@ impl<'a> Argument<'a> {
     }
 
     /// Where it is in the arguments, `None` for what is not one of them.
-    pub(super) fn path(&self) -> Option<String> {
+    pub(super) fn path(&self) -> Option<Cow<'a, str>> {
         match self.subject {
-            Subject::Argument(path) => Some(path.iter().map(Segment::key).collect::<Vec<_>>().join(".")),
+            Subject::Argument(path) => Some(joined(path)),
             Subject::Absent => None,
         }
+    }
+}
+
+/// A path as it is written, without the leading `args`.
+pub(super) fn joined(path: &[Segment]) -> Cow<'_, str> {
+    match path {
+        [segment] => segment.key().into(),
+        _ => path.iter().map(Segment::key).collect::<Vec<_>>().join(".").into(),
     }
 }
 

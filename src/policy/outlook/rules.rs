@@ -11,7 +11,7 @@ use super::questions::Questions;
 
 /// Half of what a call may spend, on finding its rule and on its conditions: where finding the rule takes no more,
 /// enough is left for conditions that cost little.
-const STEPS_FOR_KEYS: u64 = 1 << 29;
+pub(super) const STEPS_FOR_KEYS: u64 = 1 << 29;
 
 /// All that is asked about a call, in the order in which it is asked.
 #[derive(Debug)]
