@@ -41,7 +41,7 @@ struct Inner {
     keys: tokens::KeyStore,
     users: users::UserCache,
     directory: directory::Directory,
-    clock: Clock,
+    clock: Arc<Clock>,
     closed: AtomicBool,
     in_flight: AtomicUsize,
 }
@@ -53,7 +53,8 @@ impl Client {
     }
 
     fn with_config(config: Config) -> Result<Self> {
-        let transport = Transport::new(&TransportOptions {
+        let clock = Arc::<Clock>::default();
+        let options = TransportOptions {
             user_agent: config.user_agent(),
             timeout: config.timeout,
             max_retries: config.max_retries,
@@ -62,7 +63,8 @@ impl Client {
             client_certificate: config.tls.client_certificate.clone(),
             client_key: config.tls.client_key.clone(),
             ..TransportOptions::default()
-        })?;
+        };
+        let transport = Transport::with_clock(&options, Arc::clone(&clock))?;
         let keys = tokens::KeyStore::new(&config)?;
         Ok(Self(Arc::new(Inner {
             api_key: ArcSwap::from_pointee(config.api_key.clone()),
@@ -71,7 +73,7 @@ impl Client {
             directory: directory::Directory::default(),
             closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
-            clock: Clock::default(),
+            clock,
             keys,
             transport,
             config,
@@ -146,7 +148,7 @@ impl Client {
         &self.0.config
     }
 
-    /// Lets time pass for the policy store and the keys.
+    /// Lets time pass for the policy store, the keys and the breakers.
     #[cfg(test)]
     pub(crate) fn pass(&self, duration: Duration) {
         self.0.clock.pass(duration);
