@@ -198,3 +198,25 @@ fn read_bundle(response: &Response, now: Moment) -> Result<Snapshot, String> {
     }
     Ok(Snapshot { bundle: Arc::new(bundle), etag: response.header("etag").map(str::to_owned), confirmed: now })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn the_background_task_sleeps_while_nobody_may_ask() {
+        let (store, now) = (PolicyStore::new(), Clock::default().now());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let nap_after = |failures, pause| {
+            runtime.block_on(async {
+                store.asking.get().lock().await.failures = failures;
+                store.nap(now, pause).await
+            })
+        };
+        let pause = Duration::from_secs(100);
+        assert!((Duration::from_secs(4)..=Duration::from_secs(8)).contains(&nap_after(3, Duration::ZERO)));
+        assert_eq!(nap_after(3, pause), pause);
+        assert!(nap_after(0, pause) <= REVALIDATE_AFTER);
+    }
+}

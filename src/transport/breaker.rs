@@ -5,8 +5,8 @@
 //! a gateway says the same. All attempts of one call count as one failure. An answer of any other status, a 500 too,
 //! shows that the service is there. After [`FAULTS`] calls in a row that failed, the calls to the origin are refused at
 //! once. When the cool-down is over, one call is let through as a probe, with a single attempt; the others are refused
-//! meanwhile. An answer to it ends the pause, a failure begins the next and longer one. So does an answer to a call that
-//! was under way when the pause began.
+//! meanwhile. An answer to it ends the pause, as one to a call that was still under way does; a failure begins the next
+//! and longer one.
 
 use super::back_off::back_off;
 use super::error::{TransportError, TransportErrorKind};

@@ -162,9 +162,9 @@ impl Transport {
 
     /// Sends a request and reads the whole answer, whatever its status. A request that may be retried is sent again
     /// after a failure to connect, a timeout, a broken exchange, a status of 500 or above, and a 429 that says when to
-    /// come back, as far as the retry budget goes; once there was any answer, the last one is returned. With a deadline,
-    /// all of it ends there at the latest. Nothing is sent to an origin that has been failing, but for one call now and
-    /// then. Must be polled within [`Self::block_on`] or [`Self::spawn`].
+    /// come back, as far as the retry budget goes; once there was any answer, the last one is returned. With a
+    /// deadline, all of it ends there at the latest. To an origin that has been failing one call is sent now and then,
+    /// and the others are refused. Must be polled within [`Self::block_on`] or [`Self::spawn`].
     ///
     /// # Errors
     ///
