@@ -65,7 +65,7 @@ struct Inner {
     approvals: PerProcess<approvals::Approvals>,
     watches: PerProcess<approval_watch::Watches>,
     inventory: inventory::Inventory,
-    clock: Clock,
+    clock: Arc<Clock>,
     closed: AtomicBool,
     /// Calls of this process: a child's client does not wait for the parent's.
     in_flight: PerProcess<AtomicUsize>,
@@ -78,7 +78,8 @@ impl Client {
     }
 
     fn with_config(config: Config) -> Result<Self> {
-        let transport = Transport::new(&TransportOptions {
+        let clock = Arc::<Clock>::default();
+        let options = TransportOptions {
             user_agent: config.user_agent(),
             timeout: config.timeout,
             max_retries: config.max_retries,
@@ -87,7 +88,8 @@ impl Client {
             client_certificate: config.tls.client_certificate.clone(),
             client_key: config.tls.client_key.clone(),
             ..TransportOptions::default()
-        })?;
+        };
+        let transport = Transport::with_clock(&options, Arc::clone(&clock))?;
         let keys = tokens::KeyStore::new(&config)?;
         Ok(Self(Arc::new(Inner {
             api_key: ArcSwap::from_pointee(config.api_key.clone()),
@@ -99,7 +101,7 @@ impl Client {
             inventory: inventory::Inventory::default(),
             closed: AtomicBool::new(false),
             in_flight: PerProcess::new(),
-            clock: Clock::default(),
+            clock,
             keys,
             transport,
             config,
@@ -174,7 +176,7 @@ impl Client {
         &self.0.config
     }
 
-    /// Lets time pass for the policy store and the keys.
+    /// Lets time pass for the policy store, the keys and the breakers.
     #[cfg(test)]
     pub(crate) fn pass(&self, duration: Duration) {
         self.0.clock.pass(duration);

@@ -15,14 +15,14 @@ use crate::clock::Moment;
 use crate::fork::PerProcess;
 use crate::log::warning;
 use crate::policy::Bundle;
-use crate::transport::Response;
+use crate::transport::{Response, back_off, jitter};
 
 /// How long a bundle decides after the service last confirmed it.
 const STALE_AFTER: Duration = Duration::from_secs(300);
 /// When the service is asked again.
 const REVALIDATE_AFTER: Duration = Duration::from_secs(45);
-/// The longest wait between two questions while the service is away.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
+/// What the waits between two questions grow from while the service is away.
+const BACK_OFF: Duration = Duration::from_secs(1);
 /// How long a check waits for a bundle that has grown stale.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -80,22 +80,16 @@ impl PolicyStore {
     }
 
     /// How long the background task sleeps: until the bundle is 45 s old, or, while the service is away, for a growing
-    /// while. Neither is exact, so that many clients do not ask all at once.
-    async fn nap(&self, now: Moment) -> Duration {
+    /// while, and as long as the transport lets nobody ask it. Neither is exact, so that many clients do not ask all at
+    /// once.
+    async fn nap(&self, now: Moment, pause: Duration) -> Duration {
         let failures = self.asking.get().lock().await.failures;
         if failures > 0 {
-            let back_off = Duration::from_secs(1).saturating_mul(1 << failures.min(5)).min(LONGEST_BACK_OFF);
-            return back_off.mul_f64(jitter(0.5));
+            return back_off(BACK_OFF, failures).max(pause);
         }
         let age = self.current.load().as_ref().map_or(Duration::ZERO, |held| now.since(held.confirmed));
         REVALIDATE_AFTER.mul_f64(jitter(0.1)).saturating_sub(age)
     }
-}
-
-/// A factor between `1 - width` and 1.
-fn jitter(width: f64) -> f64 {
-    let random = getrandom::u32().unwrap_or_default();
-    1.0 - width * f64::from(random) / f64::from(u32::MAX)
 }
 
 impl Client {
@@ -181,9 +175,11 @@ impl Client {
 /// Revalidates the bundle as long as the client is there. It does not keep the client.
 async fn keep(client: Weak<Inner>) {
     loop {
-        let Some(nap) = client.upgrade().map(|inner| async move { inner.policies.nap(inner.clock.now()).await }) else {
-            return;
-        };
+        let nap = client.upgrade().map(|inner| async move {
+            let pause = inner.transport.pause(inner.config.backend());
+            inner.policies.nap(inner.clock.now(), pause).await
+        });
+        let Some(nap) = nap else { return };
         let nap = nap.await;
         tokio::time::sleep(nap).await;
         let Some(client) = client.upgrade().map(Client) else { return };
@@ -201,4 +197,26 @@ fn read_bundle(response: &Response, now: Moment) -> Result<Snapshot, String> {
         warning!("the policy of the agent {agent} cannot be used, its calls are blocked: {problem}");
     }
     Ok(Snapshot { bundle: Arc::new(bundle), etag: response.header("etag").map(str::to_owned), confirmed: now })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn the_background_task_sleeps_while_nobody_may_ask() {
+        let (store, now) = (PolicyStore::new(), Clock::default().now());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let nap_after = |failures, pause| {
+            runtime.block_on(async {
+                store.asking.get().lock().await.failures = failures;
+                store.nap(now, pause).await
+            })
+        };
+        let pause = Duration::from_secs(100);
+        assert!((Duration::from_secs(4)..=Duration::from_secs(8)).contains(&nap_after(3, Duration::ZERO)));
+        assert_eq!(nap_after(3, pause), pause);
+        assert!(nap_after(0, pause) <= REVALIDATE_AFTER);
+    }
 }

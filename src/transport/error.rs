@@ -26,6 +26,8 @@ pub enum TransportErrorKind {
     TooLarge,
     /// The request cannot be sent: no such address, or a header that HTTP cannot carry.
     Request,
+    /// The service has been failing, and is not asked again yet.
+    Refused,
     /// This process cannot send requests.
     Internal,
 }
@@ -89,6 +91,7 @@ impl From<TransportError> for Error {
             | TransportErrorKind::Protocol
             | TransportErrorKind::Body
             | TransportErrorKind::TooLarge
+            | TransportErrorKind::Refused
             | TransportErrorKind::Request => Self::Service { message: error.message, status_code: None },
         }
     }

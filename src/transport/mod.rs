@@ -5,6 +5,9 @@
 //! the system's root certificates are read with the first TLS handshake.
 
 mod address;
+mod back_off;
+mod breaker;
+mod budget;
 mod connections;
 mod error;
 mod message;
@@ -13,17 +16,22 @@ mod runtime;
 mod tls;
 
 pub use address::{path_segment, url_with_query};
+pub(crate) use back_off::{back_off, jitter};
 pub use error::{TransportError, TransportErrorKind};
 pub use message::{Enough, MAX_BODY_BYTES, Request, Response, Watch};
 pub use reqwest::Method;
 pub use reqwest::header::HeaderMap;
 pub use runtime::Task;
 
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::log::debug;
+use breaker::{Breakers, Pass};
+use budget::RetryBudget;
 use connections::Connections;
 use message::SendOptions;
+use reqwest::Url;
 use reqwest::header::HeaderValue;
 use retry::RetryPolicy;
 use runtime::Runtimes;
@@ -45,6 +53,8 @@ pub struct TransportOptions {
     pub max_retries: u32,
     /// The wait before the first retry; the second is twice that, the others four times.
     pub retry_unit: Duration,
+    /// How long an origin is left alone at first, after some calls in a row failed; thirty times that at the most.
+    pub cool_down: Duration,
     /// Whether servers must show a certificate that the system, or `ca_certificates`, trusts.
     pub verify_ssl: bool,
     /// A PEM file of certificates that are trusted besides the system's.
@@ -63,6 +73,7 @@ impl Default for TransportOptions {
             timeout: Duration::from_secs(30),
             max_retries: 3,
             retry_unit: Duration::from_secs(1),
+            cool_down: Duration::from_secs(1),
             verify_ssl: true,
             ca_certificates: None,
             client_certificate: None,
@@ -76,22 +87,26 @@ impl Default for TransportOptions {
 pub struct Transport {
     options: TransportOptions,
     retry: RetryPolicy,
+    budget: RetryBudget,
+    clock: Arc<Clock>,
     engine: PerProcess<Engine>,
 }
 
-/// What a forked child must make for itself: sockets, the runtimes that drive them, and the state of TLS, which has
-/// locks.
+/// What a forked child must make for itself: sockets, the runtimes that drive them, and what has locks, as the state of
+/// TLS and the breakers.
 struct Engine {
     connections: Arc<Connections>,
+    breakers: Breakers,
     runtimes: Runtimes,
 }
 
 impl Engine {
-    fn new(options: &TransportOptions) -> Result<Self> {
+    fn new(options: &TransportOptions, clock: &Arc<Clock>) -> Result<Self> {
         let user_agent = HeaderValue::from_str(&options.user_agent)
             .map_err(|_| Error::configuration("the user agent has characters that a header cannot carry"))?;
         let connections = Arc::new(Connections::new(user_agent, tls::client_config(options)?));
-        Ok(Self { runtimes: Runtimes::new(Arc::clone(&connections), options.thread_start), connections })
+        let breakers = Breakers::new(Arc::clone(clock), options.cool_down);
+        Ok(Self { runtimes: Runtimes::new(Arc::clone(&connections), options.thread_start), breakers, connections })
     }
 }
 
@@ -103,9 +118,16 @@ impl Transport {
     /// [`Error::Configuration`] for a file that cannot be read or does not hold what it should, a certificate without
     /// its key or the other way round, and a user agent that is no header value.
     pub fn new(options: &TransportOptions) -> Result<Self> {
+        Self::with_clock(options, Arc::default())
+    }
+
+    /// As [`Self::new`]; the clock says when a service that has been failing is tried again.
+    pub(crate) fn with_clock(options: &TransportOptions, clock: Arc<Clock>) -> Result<Self> {
         let transport = Self {
             options: options.clone(),
             retry: RetryPolicy { max_retries: options.max_retries, unit: options.retry_unit },
+            budget: RetryBudget::new(),
+            clock,
             engine: PerProcess::new(),
         };
         transport.engine()?;
@@ -142,32 +164,60 @@ impl Transport {
 
     /// Sends a request and reads the whole answer, whatever its status. A request that may be retried is sent again
     /// after a failure to connect, a timeout, a broken exchange, a status of 500 or above, and a 429 that says when to
-    /// come back; once there was any answer, the last one is returned. With a deadline, all of it ends there at the
-    /// latest. Must be polled within [`Self::block_on`] or [`Self::spawn`].
+    /// come back, as far as the retry budget goes; once there was any answer, the last one is returned. With a
+    /// deadline, all of it ends there at the latest. To an origin that has been failing one call is sent now and then,
+    /// and the others are refused. Must be polled within [`Self::block_on`] or [`Self::spawn`].
     ///
     /// # Errors
     ///
     /// [`TransportError`] where there was no answer, or none that could be read.
     pub async fn send(&self, request: Request, deadline: Option<Instant>) -> Result<Response, TransportError> {
         let (request, options) = request.build()?;
+        if deadline.is_some_and(|deadline| time_until(deadline).is_zero()) {
+            return Err(TransportError::too_late(request.url()));
+        }
+        let engine = self.engine().map_err(|error| TransportError::internal(error.to_string()))?;
+        let mut pass = engine.breakers.admit(request.url())?;
         let timeout = options.timeout.map_or(self.options.timeout, |timeout| timeout.min(self.options.timeout));
         let mut last_response = None;
         let mut attempt = 0;
         loop {
-            let outcome = self.attempt(&request, options, timeout, deadline).await;
+            let outcome = self.attempt(&request, options, timeout, deadline, &mut pass).await;
             let wait = if options.retry { self.retry.wait_after(attempt, &outcome) } else { None };
             let wait = wait.filter(|wait| deadline.is_none_or(|deadline| *wait < time_until(deadline)));
-            match (outcome, wait) {
-                (Ok(response), None) => return Ok(response),
-                (Err(error), None) => return last_response.ok_or(error),
-                (outcome, Some(wait)) => {
-                    log_retry(&request, &outcome, wait);
-                    last_response = outcome.ok().or(last_response);
-                    attempt += 1;
-                    tokio::time::sleep(wait).await;
+            let goes_on = match wait {
+                Some(wait) => self.wait_to_retry(wait, &request, &outcome, &mut pass).await,
+                None => false,
+            };
+            if !goes_on {
+                if attempt == 0 {
+                    self.budget.earn();
                 }
+                return outcome.or_else(|error| last_response.ok_or(error));
             }
+            last_response = outcome.ok().or(last_response);
+            attempt += 1;
         }
+    }
+
+    /// Waits before a retry. False, at once or after the wait, where there is to be none after all.
+    async fn wait_to_retry(
+        &self,
+        wait: Duration,
+        request: &reqwest::Request,
+        outcome: &Result<Response, TransportError>,
+        pass: &mut Pass<'_>,
+    ) -> bool {
+        if !pass.may_go_on() {
+            return false;
+        }
+        if !self.budget.spend() {
+            debug!("not trying {} again: the retry budget is used up", address::shown(request.url()));
+            return false;
+        }
+        log_retry(request, outcome, wait);
+        tokio::time::sleep(wait).await;
+        pass.may_go_on()
     }
 
     /// One exchange, within its time.
@@ -177,16 +227,17 @@ impl Transport {
         options: SendOptions,
         timeout: Duration,
         deadline: Option<Instant>,
+        pass: &mut Pass<'_>,
     ) -> Result<Response, TransportError> {
         let timeout = deadline.map_or(timeout, |deadline| timeout.min(time_until(deadline)));
         if timeout.is_zero() {
             return Err(TransportError::too_late(request.url()));
         }
         let again = request.try_clone().ok_or_else(|| TransportError::internal("a request cannot be sent twice"))?;
-        match tokio::time::timeout(timeout, self.exchange(again, options)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(TransportError::timed_out(request.url(), timeout)),
-        }
+        let outcome = tokio::time::timeout(timeout, self.exchange(again, options)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(TransportError::timed_out(request.url(), timeout)));
+        pass.note(&outcome);
+        outcome
     }
 
     /// Sends a request, follows redirects within its origin and reads the answer.
@@ -206,8 +257,16 @@ impl Transport {
         }
     }
 
+    /// How long calls to the origin of this URL are refused because it has been failing; zero where they are not.
+    pub(crate) fn pause(&self, url: &str) -> Duration {
+        match (Url::parse(url), self.engine()) {
+            (Ok(url), Ok(engine)) => engine.breakers.pause(&url),
+            _ => Duration::ZERO,
+        }
+    }
+
     fn engine(&self) -> Result<Arc<Engine>> {
-        self.engine.get_or_try_init(|| Engine::new(&self.options))
+        self.engine.get_or_try_init(|| Engine::new(&self.options, &self.clock))
     }
 }
 

@@ -78,6 +78,7 @@ mod tests {
             (TransportErrorKind::Body, false),
             (TransportErrorKind::TooLarge, false),
             (TransportErrorKind::Request, false),
+            (TransportErrorKind::Refused, false),
             (TransportErrorKind::Internal, false),
         ] {
             let wait = POLICY.wait_after(0, &Err(TransportError::new(kind, "")));

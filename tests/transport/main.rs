@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod environment;
+mod outage;
 mod runtime;
 mod server;
 mod tls;

@@ -141,7 +141,8 @@ fn reply(stream: &mut Box<dyn Stream>, reply: Reply) -> bool {
         Reply::Answer { status, headers, body } => {
             let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
-            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).is_ok()
+            // In one piece: the kernel would hold back a second one until the first is acknowledged.
+            stream.write_all(&[head.as_bytes(), &body].concat()).is_ok()
         }
         Reply::Raw(bytes) => {
             let _ = stream.write_all(&bytes);

@@ -2,6 +2,7 @@
 
 mod causes;
 mod local;
+mod outage;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,0 +1,188 @@
+/*
+ * A name look-up that never returns holds up nothing for longer than it may take: not the call, not a close, not the end
+ * of the process. This program brings a getaddrinfo() of its own, which the library then finds in place of the system's.
+ */
+#include "service.h"
+
+#include <netdb.h>
+#include <sys/wait.h>
+
+#define SLACK 0.05
+
+static const char *const PLAN = "[{\"name\": \"data__fetch\"}]";
+
+static int hung;    /* whether look-ups hang from now on */
+static int look_ups; /* that did */
+
+static struct sockaddr_in loopback;
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+{
+    struct addrinfo *found;
+    (void)node, (void)service, (void)hints;
+    if (__sync_fetch_and_add(&hung, 0)) {
+        __sync_fetch_and_add(&look_ups, 1);
+        for (;;) pause();
+    }
+    found = calloc(1, sizeof *found);
+    if (!found) return EAI_MEMORY;
+    loopback.sin_family = AF_INET;
+    loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    found->ai_family = AF_INET;
+    found->ai_socktype = SOCK_STREAM;
+    found->ai_addrlen = sizeof loopback;
+    found->ai_addr = (struct sockaddr *)&loopback;
+    *result = found;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *found)
+{
+    free(found);
+}
+
+/* Valgrind makes everything but waiting slower. */
+static double slack(void)
+{
+    return test_patient(1000) == 1000 ? SLACK : 20 * SLACK;
+}
+
+static void wait_for_look_up(int number)
+{
+    double start = test_seconds();
+    while (__sync_fetch_and_add(&look_ups, 0) < number && test_seconds() - start < 30) test_sleep_ms(1);
+    CHECK(__sync_fetch_and_add(&look_ups, 0) >= number);
+}
+
+static armoriq_status resolve_user(armoriq_client *client)
+{
+    return armoriq_client_resolve_user(client, "{\"user_email\": \"a@b.co\"}", NULL);
+}
+
+static void *call(void *client)
+{
+    armoriq_status status = resolve_user(client);
+    CHECK(status == ARMORIQ_ERR_TIMEOUT || status == ARMORIQ_ERR_CLOSED);
+    return NULL;
+}
+
+static double since(double start)
+{
+    return test_seconds() - start;
+}
+
+/* Each call ends by its own limit, also when all threads that look up names hang; and then the service is left alone. */
+static void calls_end_in_time(const char *backend)
+{
+    armoriq_client *client = test_client(backend, ", \"timeout_ms\": 200, \"max_retries\": 0");
+    double start, took, longest = 0;
+    char *json = NULL;
+    int i;
+    for (i = 0; i < 5; i++) {
+        start = test_seconds();
+        CHECK_STATUS(ARMORIQ_ERR_TIMEOUT, resolve_user(client));
+        took = since(start);
+        CHECK(took >= 0.19);
+        if (took > longest) longest = took;
+    }
+    CHECK(longest < 0.2 + slack());
+    start = test_seconds();
+    CHECK_STATUS(ARMORIQ_ERR_SERVICE, armoriq_client_resolve_user(client, "{\"user_email\": \"a@b.co\"}", &json));
+    CHECK(since(start) < slack());
+    CHECK_CONTAINS(json, "has been failing");
+    CHECK_CONTAINS(json, "it is tried again in");
+    armoriq_string_free(json);
+
+    /* Nothing waits for the threads that still hang. */
+    start = test_seconds();
+    CHECK_STATUS(ARMORIQ_OK, armoriq_client_close(client, 10000, NULL));
+    armoriq_client_free(client);
+    CHECK(since(start) < slack());
+}
+
+static void a_check_ends_in_time(const char *backend, struct service *service)
+{
+    armoriq_client *client = test_client(backend, "");
+    armoriq_session *session = test_session(client, NULL, "{\"mode\": \"sdk\"}");
+    double start;
+    __sync_lock_release(&hung);
+    test_plan(session, PLAN);
+    __sync_lock_test_and_set(&hung, 1);
+    /* The connection that there was is gone. */
+    service_stop(service);
+    start = test_seconds();
+    EXPECT(session, "data__fetch", "{}", "{\"timeout_ms\": 150}", ARMORIQ_BLOCK, NULL, "unavailable");
+    CHECK(since(start) >= 0.14 && since(start) < 0.15 + slack());
+    armoriq_session_free(session);
+    armoriq_client_free(client);
+}
+
+static void close_waits_no_longer_than_it_is_told(const char *backend)
+{
+    armoriq_client *client = test_client(backend, ", \"timeout_ms\": 1000, \"max_retries\": 0");
+    pthread_t thread;
+    double start;
+    char *json = NULL;
+    int before = look_ups;
+    REQUIRE(pthread_create(&thread, NULL, call, client) == 0);
+    wait_for_look_up(before + 1);
+    start = test_seconds();
+    CHECK_STATUS(ARMORIQ_OK, armoriq_client_close(client, 100, &json));
+    CHECK(since(start) >= 0.09 && since(start) < 0.1 + slack());
+    CHECK_MEMBER(json, "pending", "1");
+    armoriq_string_free(json);
+    start = test_seconds();
+    armoriq_client_free(client);
+    CHECK(since(start) < slack());
+    pthread_join(thread, NULL);
+}
+
+/* The end of a process in which calls, and the background task of a local session, hang in look-ups. */
+static void the_process_ends(const char *backend)
+{
+    int status = 0, ready[2];
+    double start;
+    pid_t child;
+    char byte;
+    REQUIRE(pipe(ready) == 0);
+    fflush(stdout);
+    child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        armoriq_client *client = test_client(backend, ", \"agent_id\": \"agent-1\", \"max_retries\": 0");
+        armoriq_session *session = test_session(client, NULL, NULL);
+        pthread_t thread;
+        int before;
+        hung = 0;
+        test_plan(session, PLAN);
+        hung = 1;
+        before = look_ups;
+        pthread_create(&thread, NULL, call, client);
+        wait_for_look_up(before + 1);
+        REQUIRE(write(ready[1], "x", 1) == 1);
+        exit(test_result());
+    }
+    close(ready[1]);
+    REQUIRE(read(ready[0], &byte, 1) == 1);
+    start = test_seconds();
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(since(start) < slack());
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(ready[0]);
+}
+
+int main(void)
+{
+    struct service *service = service_start();
+    char backend[128];
+    snprintf(backend, sizeof backend, "http://control.plane.test:%s", strrchr(service->url, ':') + 1);
+    service_set(service, "/policy/bundles/current", SERVICE_CLOSES, 0, "", "");
+    service_json(service, "/iap/sdk/resolve-user", 200, "{}");
+    the_process_ends(backend);
+    hung = 1;
+    calls_end_in_time(backend);
+    close_waits_no_longer_than_it_is_told(backend);
+    a_check_ends_in_time(backend, service);
+    CHECK(look_ups >= 7);
+    return test_result();
+}
