@@ -4,7 +4,7 @@ use crate::server::{Received, Reply, Server};
 use crate::{kind, options, post, send_with};
 use armoriq::Error;
 use armoriq::transport::{Transport, TransportErrorKind, TransportOptions};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -12,6 +12,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A certificate authority that nobody else knows.
 pub struct Authority {
@@ -31,18 +32,27 @@ impl Authority {
 
     /// A certificate for the loopback address, with its key.
     fn issue(&self) -> (rcgen::Certificate, KeyPair) {
+        self.issue_with(|_| ())
+    }
+
+    fn issue_with(&self, change: impl FnOnce(&mut CertificateParams)) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let parameters = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
+        let mut parameters = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
+        change(&mut parameters);
         (parameters.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
-    fn identity(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let (certificate, key) = self.issue();
-        (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    fn identity(&self) -> Identity {
+        identity(self.issue())
     }
 
     pub fn server_config(&self) -> ServerConfig {
-        let (chain, key) = self.identity();
+        self.server_config_with(|_| ())
+    }
+
+    /// A server whose certificate is other than usual.
+    pub fn server_config_with(&self, change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+        let (chain, key) = identity(self.issue_with(change));
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().unwrap();
         builder.with_no_client_auth().with_single_cert(chain, key).unwrap()
@@ -58,6 +68,12 @@ impl Authority {
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         builder.with_client_cert_verifier(verifier.build().unwrap()).with_single_cert(chain, key).unwrap()
     }
+}
+
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn identity((certificate, key): (rcgen::Certificate, KeyPair)) -> Identity {
+    (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
 }
 
 pub fn serve_tls(config: ServerConfig, handler: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static) -> Server {
@@ -125,6 +141,51 @@ fn a_certificate_for_another_name_is_refused() {
     assert_eq!(kind(send_with(&Transport::new(&named).unwrap(), post(url))), TransportErrorKind::Connect);
 }
 
+fn expired(parameters: &mut CertificateParams) {
+    (parameters.not_before, parameters.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+}
+
+fn not_yet_valid(parameters: &mut CertificateParams) {
+    (parameters.not_before, parameters.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
+}
+
+#[test]
+fn a_certificate_that_is_out_of_date_is_refused() {
+    let authority = Authority::new();
+    let certificates = authority.certificate_file();
+    let named = TransportOptions { ca_certificates: Some(certificates.path().into()), ..options() };
+    let changes: [(fn(&mut CertificateParams), &str); 2] = [(expired, "expired"), (not_yet_valid, "not valid yet")];
+    for (change, said) in changes {
+        let server = serve_tls(authority.server_config_with(change), |_, _| Reply::json(200, "{}"));
+        let error = send_with(&Transport::new(&named).unwrap(), post(https(&server))).unwrap_err();
+        assert!(error.message.contains(said), "{error}");
+        assert_eq!(kind(Err(error)), TransportErrorKind::Connect);
+        assert_eq!(server.received(), []);
+        let blind = Transport::new(&TransportOptions { verify_ssl: false, ..options() }).unwrap();
+        assert_eq!(send_with(&blind, post(https(&server))).unwrap().status(), 200);
+    }
+}
+
+#[test]
+fn without_verification_another_name_will_do_too() {
+    let server = serve_tls(Authority::new().server_config(), |_, _| Reply::json(200, "{}"));
+    let transport = Transport::new(&TransportOptions { verify_ssl: false, ..options() }).unwrap();
+    let url = format!("https://localhost:{}/", server.address.port());
+    assert_eq!(send_with(&transport, post(url)).unwrap().status(), 200);
+}
+
+#[test]
+fn a_server_that_fails_its_handshakes_is_left_alone_too() {
+    let server = serve_tls(Authority::new().server_config(), |_, _| Reply::json(200, "{}"));
+    let transport = Transport::new(&TransportOptions { cool_down: Duration::from_secs(60), ..options() }).unwrap();
+    for _ in 0..5 {
+        assert_eq!(kind(send_with(&transport, post(https(&server)))), TransportErrorKind::Connect);
+    }
+    let connections = server.connections();
+    assert_eq!(kind(send_with(&transport, post(https(&server)))), TransportErrorKind::Refused);
+    assert_eq!(server.connections(), connections);
+}
+
 #[test]
 fn without_verification_any_certificate_will_do() {
     let server = serve_tls(Authority::new().server_config(), |_, _| Reply::json(200, "{}"));
@@ -147,6 +208,15 @@ fn a_client_certificate_is_shown_to_a_server_that_asks() {
     };
     assert_eq!(send_with(&Transport::new(&with).unwrap(), post(https(&server))).unwrap().status(), 200);
     assert!(send_with(&Transport::new(&without).unwrap(), post(https(&server))).is_err());
+    // One of another authority is not good enough.
+    let (certificate, key) = Authority::new().issue();
+    let (certificate, key) = (TemporaryFile::new(&certificate.pem()), TemporaryFile::new(&key.serialize_pem()));
+    let strange = TransportOptions {
+        client_certificate: Some(certificate.path().into()),
+        client_key: Some(key.path().into()),
+        ..without
+    };
+    assert!(send_with(&Transport::new(&strange).unwrap(), post(https(&server))).is_err());
     assert_eq!(server.received().len(), 1);
 }
 
