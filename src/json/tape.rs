@@ -388,8 +388,8 @@ impl Writer<'_> {
 /// Tells of most objects, and cheaply, that no two of their keys are the same.
 #[derive(Default)]
 struct Keys {
-    /// A bit for each key so far, by its length and its ends.
-    seen: u64,
+    /// Two bits for each key so far, by its length and its ends.
+    seen: [u64; 2],
     may_repeat: bool,
 }
 
@@ -399,9 +399,11 @@ impl Keys {
         let end = |byte: Option<&u8>| u64::from(byte.copied().unwrap_or_default());
         let ends = end(key.first()) << 8 | end(key.last());
         let mixed = (ends << 32 | key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let bit = 1 << (mixed >> 58);
-        self.may_repeat |= escaped || self.seen & bit != 0;
-        self.seen |= bit;
+        let (one, other) = (1 << (mixed >> 58), 1 << (mixed >> 52 & 63));
+        let [ones, others] = &mut self.seen;
+        self.may_repeat |= escaped || (*ones & one != 0 && *others & other != 0);
+        *ones |= one;
+        *others |= other;
     }
 }
 
