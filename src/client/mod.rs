@@ -2,6 +2,7 @@
 //! sessions share.
 
 mod call;
+mod calls;
 mod delegations;
 mod directory;
 mod params;
@@ -10,23 +11,26 @@ mod tokens;
 mod users;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 pub(crate) use call::Call;
+pub(crate) use calls::{Running, Submitted};
 pub(crate) use delegations::{DelegationRequest, DelegationStatus};
 pub use params::{Answer, Params};
+pub(crate) use policies::Policies;
 pub(crate) use tokens::{MintRequest, TokenStanding};
 pub use users::UserScope;
 
 use crate::clock::Clock;
 use crate::config::{ClientOptions, Config, Environment, SessionOptions};
+use crate::fork::PerProcess;
 use crate::session::Session;
-use crate::transport::{Transport, TransportOptions};
+use crate::transport::{Task, Transport, TransportOptions};
 use crate::{Error, Result, VERSION};
 
 /// A client, shared by all that was made from it. Cloning is cheap.
@@ -43,7 +47,7 @@ struct Inner {
     directory: directory::Directory,
     clock: Clock,
     closed: AtomicBool,
-    in_flight: AtomicUsize,
+    calls: PerProcess<calls::Calls>,
 }
 
 impl Client {
@@ -70,7 +74,7 @@ impl Client {
             users: users::UserCache::new(config.user_context_ttl),
             directory: directory::Directory::default(),
             closed: AtomicBool::new(false),
-            in_flight: AtomicUsize::new(0),
+            calls: PerProcess::new(),
             clock: Clock::default(),
             keys,
             transport,
@@ -119,22 +123,27 @@ impl Client {
         })
     }
 
-    /// Refuses new calls, waits for those that run, and says how many were left when the time was over.
+    /// Refuses new calls, waits for those that run, and says how many were left when the time was over. Of these, the
+    /// submitted ones end now.
     pub fn close(&self, timeout: Duration) -> Value {
         self.0.closed.store(true, Ordering::Release);
-        let deadline = Instant::now().checked_add(timeout);
-        while self.0.in_flight.load(Ordering::Acquire) > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline)
-        {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        json!({ "pending": self.0.in_flight.load(Ordering::Acquire) })
+        json!({ "pending": self.0.calls.get().wait_and_close(timeout) })
     }
 
     /// Runs a call of the client's to its end on the calling thread. It counts as in flight meanwhile.
     pub(crate) fn run<T: Send>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        self.open()?;
-        let _in_flight = InFlight::enter(&self.0.in_flight);
+        let _running = self.0.calls.get().enter(&self.0.closed, None)?;
         self.transport().block_on(call)?
+    }
+
+    /// Counts a submitted call as in flight. Closing the client ends it.
+    pub(crate) fn enter(&self, call: Arc<dyn Submitted>) -> Result<Running> {
+        self.0.calls.get().enter(&self.0.closed, Some(call))
+    }
+
+    /// Runs a submitted call on the background thread.
+    pub(crate) fn spawn(&self, call: impl Future<Output = ()> + Send + 'static) -> Result<Task<()>> {
+        self.transport().spawn(call)
     }
 
     /// Fails once the client is closed.
@@ -158,20 +167,5 @@ impl Client {
 
     fn transport(&self) -> &Transport {
         &self.0.transport
-    }
-}
-
-struct InFlight<'a>(&'a AtomicUsize);
-
-impl<'a> InFlight<'a> {
-    fn enter(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -25,7 +25,7 @@ impl<'a> Params<'a> {
     }
 
     /// Reads the parameters. One that `read` does not ask for is refused by name.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
         Reader::read_params(&self.members, read)
     }
 

@@ -246,28 +246,34 @@ impl ReportOptions {
     /// # Errors
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
+        Reader::read(members, Self::read)
+    }
+
+    /// Reads the options from an object that may be a part of another.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a value of the wrong type.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let statuses = ReportStatus::ALL.map(|status| (status.as_str(), status));
-        Reader::read(members, |reader| {
-            Ok(Self {
-                status: reader.choice("status", &statuses)?.unwrap_or_default(),
-                error_message: reader.string("error_message")?,
-                duration_ms: reader.number("duration_ms", "a number that is not negative", |ms| ms >= 0.0)?,
-                is_delegated: reader.boolean("is_delegated")?,
-                delegated_by: reader.string("delegated_by")?,
-                delegated_to: reader.string("delegated_to")?,
-                item_ordinal: reader.count("item_ordinal")?,
-                emit_otel: reader.boolean("emit_otel")?.unwrap_or(true),
-                operation_category: reader.string("operation_category")?,
-                call_id: reader.string("call_id")?,
-                executable_name: reader.string("executable_name")?,
-                exit_code: reader.whole("exit_code", i64::MIN..=i64::MAX)?,
-                retry_count: reader.count("retry_count")?,
-                timeout: reader.boolean("timeout")?,
-                killed: reader.boolean("killed")?,
-                stdout_bytes: reader.count("stdout_bytes")?,
-                stderr_bytes: reader.count("stderr_bytes")?,
-                output_truncated: reader.boolean("output_truncated")?,
-            })
+        Ok(Self {
+            status: reader.choice("status", &statuses)?.unwrap_or_default(),
+            error_message: reader.string("error_message")?,
+            duration_ms: reader.number("duration_ms", "a number that is not negative", |ms| ms >= 0.0)?,
+            is_delegated: reader.boolean("is_delegated")?,
+            delegated_by: reader.string("delegated_by")?,
+            delegated_to: reader.string("delegated_to")?,
+            item_ordinal: reader.count("item_ordinal")?,
+            emit_otel: reader.boolean("emit_otel")?.unwrap_or(true),
+            operation_category: reader.string("operation_category")?,
+            call_id: reader.string("call_id")?,
+            executable_name: reader.string("executable_name")?,
+            exit_code: reader.whole("exit_code", i64::MIN..=i64::MAX)?,
+            retry_count: reader.count("retry_count")?,
+            timeout: reader.boolean("timeout")?,
+            killed: reader.boolean("killed")?,
+            stdout_bytes: reader.count("stdout_bytes")?,
+            stderr_bytes: reader.count("stderr_bytes")?,
+            output_truncated: reader.boolean("output_truncated")?,
         })
     }
 }

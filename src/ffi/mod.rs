@@ -3,14 +3,21 @@
 
 #![allow(unsafe_code, non_camel_case_types)]
 
+mod completions;
+#[cfg(test)]
+mod completions_tests;
 mod guard;
 mod handles;
+mod methods;
+mod readiness;
 mod text;
 
 pub mod client;
 pub mod directory;
 pub mod library;
 pub mod policy;
+pub mod queue;
 pub mod session;
 pub mod status;
+pub mod submit;
 pub mod user;

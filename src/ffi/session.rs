@@ -322,7 +322,7 @@ pub extern "C" fn armoriq_session_free(session: *mut armoriq_session) {
     free::<Session>(session);
 }
 
-fn number_of(verdict: Verdict) -> armoriq_verdict {
+pub(super) fn number_of(verdict: Verdict) -> armoriq_verdict {
     match verdict {
         Verdict::Block => ARMORIQ_BLOCK,
         Verdict::Allow => ARMORIQ_ALLOW,

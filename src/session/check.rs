@@ -1,5 +1,6 @@
 //! Checks: may this call go ahead?
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,27 +41,10 @@ impl Session {
         self.client().open()?;
         let arguments = Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))?;
         let plan = self.0.plan.load();
-        let Some(plan) = plan.as_ref() else {
-            return Ok(then(&Decision::block(Cause::Plan, "No intent token — call start_plan() first")));
-        };
         let now = since_1970();
-        if self.mode() == SessionMode::Local
-            && let Some(refusal) = plan.token_refusal(now.as_secs_f64())
-        {
-            return Ok(then(&refusal));
-        }
-        let call = match plan.plan.resolve(tool) {
-            Resolution::Planned { server, action, qualified } => PlannedCall {
-                name: tool,
-                server,
-                action,
-                qualified,
-                user_email: self.email_of(options.user_email.as_deref()),
-            },
-            // Names come from language models: one that resolves to nothing is a decision, not a misuse.
-            unplanned => {
-                return Ok(then(&Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())));
-            }
+        let (plan, call) = match self.planned_call(plan.as_ref(), tool, options, now) {
+            ControlFlow::Continue(planned) => planned,
+            ControlFlow::Break(refusal) => return Ok(then(&refusal)),
         };
         match self.mode() {
             SessionMode::Local => Ok(self.decide_locally(&call, &arguments, now, options.timeout, then)),
@@ -71,8 +55,35 @@ impl Session {
         }
     }
 
+    /// Finds the call in the plan; breaks with a refusal where there is no plan, its token is not valid (local mode), or
+    /// it does not have the tool.
+    pub(super) fn planned_call<'a>(
+        &'a self,
+        plan: Option<&'a Arc<PlanState>>,
+        tool: &'a str,
+        options: &'a CheckOptions,
+        now: Duration,
+    ) -> ControlFlow<Decision<'static>, (&'a Arc<PlanState>, PlannedCall<'a>)> {
+        let Some(plan) = plan else {
+            return ControlFlow::Break(Decision::block(Cause::Plan, "No intent token — call start_plan() first"));
+        };
+        if self.mode() == SessionMode::Local
+            && let Some(refusal) = plan.token_refusal(now.as_secs_f64())
+        {
+            return ControlFlow::Break(refusal);
+        }
+        match plan.plan.resolve(tool) {
+            Resolution::Planned { server, action, qualified } => {
+                let user_email = self.email_of(options.user_email.as_deref());
+                ControlFlow::Continue((plan, PlannedCall { name: tool, server, action, qualified, user_email }))
+            }
+            // Names come from language models: one that resolves to nothing is a decision, not a misuse.
+            unplanned => ControlFlow::Break(Decision::block(Cause::Plan, unplanned.refusal(tool).unwrap_or_default())),
+        }
+    }
+
     /// Asks the service, and goes through the approval of a hold.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         plan: Arc<PlanState>,
         call: PlannedCall<'_>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::check::PlannedCall;
+use crate::client::Policies;
 use crate::decision::{Cause, Decision, PolicyIdentity};
 use crate::json::Tape;
 use crate::policy::local::{BundleState, Ground, LocalCall, LocalDecision, decide};
@@ -30,6 +31,18 @@ impl Session {
             self.client().refresh_stale_policies(timeout);
             policies = self.client().policies();
         }
+        self.decide_by(&policies, call, arguments, now, then)
+    }
+
+    /// Decides a planned call by these policies, and waits for nothing.
+    pub(super) fn decide_by<T>(
+        &self,
+        policies: &Policies,
+        call: &PlannedCall<'_>,
+        arguments: &Tape<'_>,
+        now: Duration,
+        then: impl FnOnce(&Decision<'_>) -> T,
+    ) -> T {
         static NO_AGENTS: LazyLock<Bundle> = LazyLock::new(Bundle::default);
         let config = self.client().config();
         let agent = config.named_agent();

@@ -5,6 +5,7 @@ mod approval;
 mod check;
 mod hold;
 mod local;
+mod pending;
 mod plan;
 mod report;
 #[cfg(test)]
@@ -74,7 +75,7 @@ impl Session {
         })
     }
 
-    fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.0.client
     }
 
