@@ -119,6 +119,12 @@ typedef struct armoriq_user_scope armoriq_user_scope;
 /** A session. Thread-safe; free it with armoriq_session_free. */
 typedef struct armoriq_session armoriq_session;
 
+/** A completion queue. Thread-safe; free it with armoriq_queue_free. */
+typedef struct armoriq_queue armoriq_queue;
+
+/** A submitted call. Thread-safe; free it with armoriq_call_free. */
+typedef struct armoriq_call armoriq_call;
+
 /* ------------------------------------------------------------------------------------------------
  * Status codes
  *
@@ -334,8 +340,10 @@ armoriq_status armoriq_client_info(armoriq_client *client,
 /**
  * Closes a client before the program ends: new calls are refused with ARMORIQ_ERR_CLOSED, those that run may end.
  *
- * timeout_ms: how long to wait for them; 0 does not wait. json: `{"pending": n}`, how many still ran when the
- * time was over. Blocks for up to timeout_ms. Thread-safe. Handles stay valid until they are freed.
+ * timeout_ms: how long to wait for them, the submitted ones included; 0 does not wait. json: `{"pending": n}`, how
+ * many still ran when the time was over. The submitted ones among these are cancelled, and complete with
+ * ARMORIQ_ERR_CLOSED before the function returns; a blocking one ends by its own time limit. Blocks for up to
+ * timeout_ms. Thread-safe. Handles stay valid until they are freed, and completions wait in their queues.
  */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_close(armoriq_client *client,
@@ -344,7 +352,7 @@ armoriq_status armoriq_client_close(armoriq_client *client,
 
 /**
  * Frees a client. NULL and a handle that was freed before are no-ops. Scopes and sessions made from it go on working,
- * and so do calls that run on other threads.
+ * and so do calls that run on other threads and those that were submitted.
  *
  * Thread-safe.
  */
@@ -1407,6 +1415,190 @@ armoriq_status armoriq_client_capture_transcript_tokens(armoriq_client *client,
                                                         const char *params,
                                                         char **json);
 
+/* ------------------------------------------------------------------------------------------------
+ * Completion queue
+ *
+ * Calls for programs with an event loop: a call is submitted, the library makes it in the background, and its outcome
+ * arrives in a queue whose descriptor the loop watches. No thread of the program waits, nothing calls back into it.
+ *
+ * - Every accepted submission gives exactly one completion, in the process that submitted it: its result, its error,
+ *   ARMORIQ_ERR_CANCELLED after armoriq_call_cancel, ARMORIQ_ERR_CLOSED after armoriq_client_close. Only
+ *   armoriq_queue_free drops those that were not delivered. One that was refused gives none.
+ * - Completions arrive in the order in which the calls end, which need not be that of the submissions.
+ * - The descriptor is readable exactly while completions wait (level-triggered), so that it works with select, poll,
+ *   epoll, kqueue and what is built on them. When it is readable, call armoriq_queue_next with a timeout of 0 until it
+ *   returns ARMORIQ_ERR_TIMEOUT. With edge-triggered polling (EPOLLET) this is a must; with level-triggered polling it
+ *   may be left off earlier. Never read from the descriptor, write to it or close it.
+ * - After fork() a child has the queue with a descriptor of its own, without calls and completions: ask
+ *   armoriq_queue_fd again. Calls in flight are the parent's.
+ *
+ *     struct pollfd ready = {(int)armoriq_queue_fd(queue), POLLIN, 0};
+ *     armoriq_completion done;
+ *
+ *     if (armoriq_submit_check(session, queue, 7, "bank__pay", "{\"amount\": 20}", NULL, NULL, NULL)) return;
+ *     poll(&ready, 1, -1);
+ *     while (armoriq_queue_next(queue, 0, &done, NULL) == ARMORIQ_OK) {
+ *         if (done.user_data == 7 && done.verdict == ARMORIQ_ALLOW) pay(20);
+ *         armoriq_string_free(done.json);
+ *     }
+ */
+
+/** The end of a submitted call. */
+typedef struct {
+    /** What the submission was given. */
+    uint64_t user_data;
+    /** What the blocking function would have returned, or ARMORIQ_ERR_CANCELLED. */
+    armoriq_status status;
+    /** A check's verdict; ARMORIQ_BLOCK for everything else, and where the status is not ARMORIQ_OK. */
+    armoriq_verdict verdict;
+    /** The result, or the error object. It is yours: free it with armoriq_string_free. */
+    char *json;
+} armoriq_completion;
+
+/**
+ * Makes a completion queue. One serves any number of clients and sessions; a program often has one for each of its
+ * event loops.
+ *
+ * capacity: how many calls it takes at once, from 1 on: those in flight and those whose completion was not fetched
+ * yet, together. queue receives the handle and must not be NULL; free it with armoriq_queue_free. json: JSON
+ * null, or the error object; may be NULL. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (a capacity of 0, queue is NULL), ARMORIQ_ERR_INTERNAL (no descriptor is left).
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_queue_new(uint32_t capacity,
+                                 armoriq_queue **queue,
+                                 char **json);
+
+/**
+ * The queue's descriptor, to be watched for reading; on Windows the HANDLE of an event object, to be waited for. It is
+ * ready exactly while completions wait. It is the same on each call, and another in a child after fork().
+ *
+ * It belongs to the queue: do not read from it, write to it or close it. Programs that this one starts do not inherit
+ * it (close-on-exec), and it never blocks. -1 where the handle is not valid, or a child has no descriptor left. Take it
+ * out of your event loop before you free the queue. Never blocks. Thread-safe.
+ */
+int64_t armoriq_queue_fd(armoriq_queue *queue);
+
+/**
+ * Fetches the completion that has waited longest.
+ *
+ * timeout_ms: how long to wait for one where there is none: 0 does not wait, UINT32_MAX waits until there is one.
+ * completion receives it and must not be NULL; on any status but ARMORIQ_OK it is zeroed. The status of the call is
+ * in it; the function's own only says whether there was a completion. json: JSON null, or the error object; may be
+ * NULL.
+ *
+ * Blocks for up to timeout_ms. Thread-safe: several threads may wait at once, and each completion goes to one of
+ * them. Freeing the queue ends the wait with ARMORIQ_ERR_INVALID_HANDLE.
+ *
+ * Errors:
+ * ARMORIQ_ERR_TIMEOUT (none came), ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_INVALID_HANDLE.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_queue_next(armoriq_queue *queue,
+                                  uint32_t timeout_ms,
+                                  armoriq_completion *completion,
+                                  char **json);
+
+/**
+ * Frees a queue. NULL and a handle that was freed before are no-ops. It cancels the calls in flight and frees the
+ * completions that were not fetched; threads that wait in armoriq_queue_next return.
+ *
+ * What a cancelled call had sent by then may have happened. Thread-safe.
+ */
+void armoriq_queue_free(armoriq_queue *queue);
+
+/**
+ * Asks whether a call may be made, as armoriq_session_check does, and does not wait for the answer.
+ *
+ * queue: where the completion goes; its verdict and its json are those of armoriq_session_check, and its status
+ * is ARMORIQ_OK for every decision. user_data: any number; the completion has it. tool, args, options: as
+ * there; timeout_ms in the options is for all that the check does. Nothing of them is kept.
+ *
+ * call receives a handle to cancel it with; NULL if none is wanted. Free it with armoriq_call_free. json: JSON
+ * null, or the error object; may be NULL. On ARMORIQ_OK exactly one completion comes, possibly before this
+ * function returns: in local mode, and where nothing has to be asked, it is there then. On any other status none comes.
+ *
+ * Never blocks on the network. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_INVALID_HANDLE (the session's or the queue's),
+ * ARMORIQ_ERR_QUEUE_FULL, ARMORIQ_ERR_CLOSED, ARMORIQ_ERR_INTERNAL.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_submit_check(armoriq_session *session,
+                                    armoriq_queue *queue,
+                                    uint64_t user_data,
+                                    const char *tool,
+                                    const char *args,
+                                    const char *options,
+                                    armoriq_call **call,
+                                    char **json);
+
+/**
+ * Makes a call by its name, and does not wait for its result.
+ *
+ * client, session: a client method takes the client and a NULL session, a session method the session and a NULL
+ * client. method: the name without the prefix. params: a JSON object, or NULL; unknown members are refused. For a
+ * client method they are those of the function armoriq_client_METHOD; for a session method:
+ *
+ *     method          params
+ *     start_plan      tool_calls (a list), goal
+ *     check_batch     calls (a list), options (an object)
+ *     report          tool, args (an object), result (any JSON), options (an object)
+ *     dispatch        tool, args (an object), options (an object)
+ *     await_approval  delegation_id, timeout_ms, interval_ms, user_email
+ *
+ * queue, user_data, call and json are as in armoriq_submit_check. The completion's json is the result of the
+ * blocking function, or its error object, and its verdict always ARMORIQ_BLOCK. Params that are wrong are refused
+ * at once or, by some client methods, with the completion. Time limits are those of the blocking function.
+ *
+ * Never blocks on the network. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, an unknown method, both handles given),
+ * ARMORIQ_ERR_INVALID_HANDLE, ARMORIQ_ERR_QUEUE_FULL, ARMORIQ_ERR_CLOSED, ARMORIQ_ERR_INTERNAL.
+ *
+ *     armoriq_call *call = NULL;
+ *     armoriq_submit(NULL, session, queue, 8, "await_approval", "{\"delegation_id\": \"del_1\"}", &call, &json);
+ *     ...
+ *     armoriq_call_cancel(call, NULL); // its completion is in the queue now, whatever happened
+ *     armoriq_call_free(call);
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_submit(armoriq_client *client,
+                              armoriq_session *session,
+                              armoriq_queue *queue,
+                              uint64_t user_data,
+                              const char *method,
+                              const char *params,
+                              armoriq_call **call,
+                              char **json);
+
+/**
+ * Cancels a submitted call. Its completion, with ARMORIQ_ERR_CANCELLED, is in the queue when the function returns;
+ * where the call has ended, its own completion stands and nothing happens.
+ *
+ * The library stops to wait and to retry. What it had sent by then may have happened: a cancelled start_plan may have
+ * made a token, a cancelled call of a tool may have been made. json: JSON null, or the error object; may be NULL. A
+ * child after fork() cannot cancel its parent's calls: nothing happens. Never blocks. Thread-safe.
+ *
+ * Errors:
+ * ARMORIQ_ERR_INVALID_HANDLE.
+ */
+ARMORIQ_MUST_USE
+armoriq_status armoriq_call_cancel(armoriq_call *call,
+                                   char **json);
+
+/**
+ * Frees the handle of a submitted call, before or after its completion. It does not cancel the call. NULL and a handle
+ * that was freed before are no-ops.
+ *
+ * Thread-safe.
+ */
+void armoriq_call_free(armoriq_call *call);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
@@ -1421,6 +1613,7 @@ armoriq_status armoriq_client_capture_transcript_tokens(armoriq_client *client,
 ARMORIQ_STATIC_ASSERT(sizeof(armoriq_status) == 4, "armoriq_status is an int32_t");
 ARMORIQ_STATIC_ASSERT(sizeof(armoriq_verdict) == 4, "armoriq_verdict is an int32_t");
 ARMORIQ_STATIC_ASSERT(sizeof(armoriq_log_fn) == sizeof(void *), "a callback is a plain pointer");
+ARMORIQ_STATIC_ASSERT(offsetof(armoriq_completion, json) == 16, "armoriq_completion has no gaps");
 ARMORIQ_STATIC_ASSERT(ARMORIQ_OK == 0, "success is zero");
 ARMORIQ_STATIC_ASSERT(ARMORIQ_BLOCK == 0, "zeroed memory blocks");
 #undef ARMORIQ_STATIC_ASSERT

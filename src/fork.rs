@@ -32,6 +32,13 @@ impl<T> PerProcess<T> {
         slot.value.get_or_try_init(|| init().map(Arc::new)).cloned()
     }
 
+    /// The value of this process, where there is one.
+    pub(crate) fn existing(&self) -> Option<Arc<T>> {
+        let current = self.current.load();
+        let slot = current.as_ref().filter(|slot| slot.process == std::process::id())?;
+        slot.value.get().cloned()
+    }
+
     fn slot(&self) -> Arc<Slot<T>> {
         let current = self.current.load_full();
         match &current {
@@ -65,6 +72,17 @@ impl<T> Default for PerProcess<T> {
     }
 }
 
+impl<T> Drop for PerProcess<T> {
+    /// Leaves the parent's value alone, also where the child never asked for its own.
+    fn drop(&mut self) {
+        if let Some(slot) = self.current.swap(None)
+            && slot.process != std::process::id()
+        {
+            std::mem::forget(slot);
+        }
+    }
+}
+
 impl<T> Slot<T> {
     fn of_this_process() -> Arc<Self> {
         Arc::new(Self { process: std::process::id(), value: OnceCell::new() })
@@ -79,8 +97,10 @@ mod tests {
     fn is_made_once() {
         let value = PerProcess::<u32>::new();
         assert_eq!(*value.get_or_try_init(|| Err("no")).unwrap_err(), *"no");
+        assert_eq!(value.existing(), None);
         assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(1)).unwrap(), 1);
         assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 1);
+        assert_eq!(value.existing().as_deref(), Some(&1));
     }
 
     #[test]
@@ -89,7 +109,21 @@ mod tests {
         let parents = Arc::new(Slot { process: std::process::id().wrapping_add(1), value: OnceCell::new() });
         parents.value.set(Arc::new(1)).unwrap();
         value.current.store(Some(parents.clone()));
+        assert_eq!(value.existing(), None);
         assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 2);
         assert!(Arc::strong_count(&parents) > 1, "the parent's value was let go of");
+    }
+
+    #[test]
+    fn what_is_the_parents_is_not_dropped_with_the_rest() {
+        let value = PerProcess::<u32>::new();
+        let parents = Arc::new(Slot { process: std::process::id().wrapping_add(1), value: OnceCell::new() });
+        value.current.store(Some(parents.clone()));
+        drop(value);
+        assert_eq!(Arc::strong_count(&parents), 2);
+        let value = PerProcess::new();
+        let own = value.get_or_try_init(|| Ok::<_, &str>(1)).unwrap();
+        drop(value);
+        assert_eq!(Arc::strong_count(&own), 1);
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::{Call, Client, InFlight, Inner};
+use super::calls::Running;
+use super::{Call, Client, Inner};
 use crate::clock::Moment;
 use crate::fork::PerProcess;
 use crate::json::string_member;
@@ -95,7 +96,7 @@ impl Client {
             None => Push::Unchanged,
             Some(false) => Push::Scheduled,
             Some(true) => {
-                let task = push(Arc::downgrade(&self.0), (self.clone(), InFlight::enter(&self.0)));
+                let task = push(Arc::downgrade(&self.0), (self.clone(), self.0.calls.get().go_on()));
                 match self.transport().spawn(task) {
                     Ok(_) => Push::Scheduled,
                     Err(error) => {
@@ -160,7 +161,7 @@ impl Client {
 
 /// Pushes until there is nothing more to push. It keeps the client for the first push, and not while it waits for its
 /// turn.
-async fn push(client: Weak<Inner>, first: (Client, InFlight)) {
+async fn push(client: Weak<Inner>, first: (Client, Running)) {
     let mut pending = Some(first);
     loop {
         let Some(wait) = client.upgrade().map(|inner| Client(inner).wait_before_push()) else { return };
@@ -173,7 +174,7 @@ async fn push(client: Weak<Inner>, first: (Client, InFlight)) {
         if pending.is_none() && client.open().is_err() {
             return client.0.inventory.pusher.with(|state| state.running = false);
         }
-        let _in_flight = pending.take().map_or_else(|| InFlight::enter(&client.0), |(_, in_flight)| in_flight);
+        let _running = pending.take().map_or_else(|| client.0.calls.get().go_on(), |(_, running)| running);
         client.send_inventory().await;
         let fingerprint = client.0.inventory.declared().fingerprint();
         let done = client.0.inventory.pusher.with(|state| {

@@ -4,6 +4,7 @@
 mod approval_watch;
 mod approvals;
 mod call;
+mod calls;
 mod delegation_methods;
 mod delegations;
 mod directory;
@@ -26,8 +27,8 @@ mod usage;
 mod users;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use secrecy::SecretString;
@@ -35,6 +36,7 @@ use serde_json::{Value, json};
 
 pub(crate) use approvals::ReviewedCall;
 pub(crate) use call::Call;
+pub(crate) use calls::{Running, Submitted};
 pub(crate) use delegations::{DelegationRequest, DelegationStatus};
 pub(crate) use invoke::Invocation;
 pub use params::{Answer, Params};
@@ -47,7 +49,7 @@ use crate::clock::Clock;
 use crate::config::{ClientOptions, Config, Environment, SessionOptions};
 use crate::fork::PerProcess;
 use crate::session::Session;
-use crate::transport::{Transport, TransportOptions};
+use crate::transport::{Task, Transport, TransportOptions};
 use crate::{Error, Result, VERSION};
 
 /// A client, shared by all that was made from it. Cloning is cheap.
@@ -67,8 +69,7 @@ struct Inner {
     inventory: inventory::Inventory,
     clock: Arc<Clock>,
     closed: AtomicBool,
-    /// Calls of this process: a child's client does not wait for the parent's.
-    in_flight: PerProcess<AtomicUsize>,
+    calls: PerProcess<calls::Calls>,
 }
 
 impl Client {
@@ -100,7 +101,7 @@ impl Client {
             watches: PerProcess::new(),
             inventory: inventory::Inventory::default(),
             closed: AtomicBool::new(false),
-            in_flight: PerProcess::new(),
+            calls: PerProcess::new(),
             clock,
             keys,
             transport,
@@ -149,22 +150,27 @@ impl Client {
         })
     }
 
-    /// Refuses new calls, waits for those that run, and says how many were left when the time was over.
+    /// Refuses new calls, waits for those that run, and says how many were left when the time was over. Of these, the
+    /// submitted ones end now.
     pub fn close(&self, timeout: Duration) -> Value {
         self.0.closed.store(true, Ordering::Release);
-        let deadline = Instant::now().checked_add(timeout);
-        let in_flight = self.0.in_flight.get();
-        while in_flight.load(Ordering::Acquire) > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        json!({ "pending": in_flight.load(Ordering::Acquire) })
+        json!({ "pending": self.0.calls.get().wait_and_close(timeout) })
     }
 
     /// Runs a call of the client's to its end on the calling thread. It counts as in flight meanwhile.
     pub(crate) fn run<T: Send>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        self.open()?;
-        let _in_flight = InFlight::enter(&self.0);
+        let _running = self.0.calls.get().enter(&self.0.closed, None)?;
         self.transport().block_on(call)?
+    }
+
+    /// Counts a submitted call as in flight. Closing the client ends it.
+    pub(crate) fn enter(&self, call: Arc<dyn Submitted>) -> Result<Running> {
+        self.0.calls.get().enter(&self.0.closed, Some(call))
+    }
+
+    /// Runs a submitted call on the background thread.
+    pub(crate) fn spawn(&self, call: impl Future<Output = ()> + Send + 'static) -> Result<Task<()>> {
+        self.transport().spawn(call)
     }
 
     /// Fails once the client is closed.
@@ -188,22 +194,5 @@ impl Client {
 
     fn transport(&self) -> &Transport {
         &self.0.transport
-    }
-}
-
-/// A call that closing the client waits for.
-struct InFlight(Arc<AtomicUsize>);
-
-impl InFlight {
-    fn enter(client: &Inner) -> Self {
-        let count = client.in_flight.get();
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

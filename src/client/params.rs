@@ -26,12 +26,12 @@ impl<'a> Params<'a> {
     }
 
     /// Reads the parameters. One that `read` does not ask for is refused by name.
-    pub(super) fn read<'m, T>(&'m self, read: impl FnOnce(&mut Reader<'m>) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<'m, T>(&'m self, read: impl FnOnce(&mut Reader<'m>) -> Result<T>) -> Result<T> {
         Reader::read_params(&self.members, read)
     }
 
     /// A parameter that is an object, byte for byte as the caller wrote it; one that is left out is an empty object.
-    pub(super) fn object_text(&self, name: &'static str) -> Result<&'a str> {
+    pub(crate) fn object_text(&self, name: &'static str) -> Result<&'a str> {
         match self.members.get(name) {
             None | Some(Value::Null) => Ok("{}"),
             Some(_) => {
@@ -40,6 +40,13 @@ impl<'a> Params<'a> {
                 text.ok_or_else(|| Error::invalid_argument(format!("parameter \"{name}\": expected an object")))
             }
         }
+    }
+
+    /// A parameter that must be there, as JSON and as the caller wrote it.
+    pub(crate) fn required_json(&self, name: &'static str) -> Result<String> {
+        let tape = Tape::object(self.text).map_err(|error| Error::Internal(error.to_string()))?;
+        let value = tape.root().and_then(|root| root.member(name)).map(|value| value.json().to_owned());
+        value.ok_or_else(|| Error::invalid_argument(format!("parameter \"{name}\" is missing")))
     }
 
     /// For a method that has no parameters.

@@ -97,20 +97,25 @@ impl Client {
         Policies { snapshot: self.0.policies.current.load(), now: self.0.clock.now() }
     }
 
-    /// Asks the service for a bundle that a check found stale. All checks that find it so wait for one answer, for a
-    /// short while; while the service is known to be away they do not wait.
+    /// Refreshes a bundle that a check found stale, and waits for that.
     pub(crate) fn refresh_stale_policies(&self, timeout: Option<Duration>) {
-        let wait = timeout.map_or(LONGEST_WAIT, |timeout| timeout.min(LONGEST_WAIT));
         let refresh = async {
-            let still_stale = |asked: &Asked| asked.failures == 0 && self.policies().is_stale();
-            let refreshed = tokio::time::timeout(wait, self.ask_if(still_stale, Instant::now().checked_add(wait)));
-            if refreshed.await.is_err() {
-                warning!("the policy bundle is stale and the service does not answer");
-            }
+            self.refresh_stale(timeout).await;
             Ok(())
         };
         if let Err(error) = self.run(refresh) {
             warning!("the stale policy bundle could not be refreshed: {error}");
+        }
+    }
+
+    /// Asks the service for a bundle that a check found stale. All checks that find it so wait for one answer, for a
+    /// short while; while the service is known to be away they do not wait.
+    pub(crate) async fn refresh_stale(&self, timeout: Option<Duration>) {
+        let wait = timeout.map_or(LONGEST_WAIT, |timeout| timeout.min(LONGEST_WAIT));
+        let still_stale = |asked: &Asked| asked.failures == 0 && self.policies().is_stale();
+        let refreshed = tokio::time::timeout(wait, self.ask_if(still_stale, Instant::now().checked_add(wait)));
+        if refreshed.await.is_err() {
+            warning!("the policy bundle is stale and the service does not answer");
         }
         self.keep_policies();
     }

@@ -133,12 +133,13 @@ impl CheckOptions {
     /// # Errors
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
-        Reader::read(members, |reader| {
-            Ok(Self {
-                traceparent: reader.string("traceparent")?.filter(|text| is_traceparent(text)),
-                ..Self::of_dispatch(reader)?
-            })
-        })
+        Reader::read(members, Self::read)
+    }
+
+    /// Reads the members of such an object.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        let traceparent = reader.string("traceparent")?.filter(|text| is_traceparent(text));
+        Ok(Self { traceparent, ..Self::of_dispatch(reader)? })
     }
 
     /// Reads the options object of a dispatch: those of a check without `traceparent`.
@@ -149,7 +150,8 @@ impl CheckOptions {
         Reader::read(members, Self::of_dispatch)
     }
 
-    fn of_dispatch(reader: &mut Reader<'_>) -> Result<Self> {
+    /// Reads the members of the options object of a dispatch.
+    pub fn of_dispatch(reader: &mut Reader<'_>) -> Result<Self> {
         let (user_email, timeout) = (reader.string("user_email")?, reader.milliseconds("timeout_ms")?);
         Ok(Self { user_email, timeout, traceparent: None })
     }
@@ -251,28 +253,34 @@ impl ReportOptions {
     /// # Errors
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for an unknown option or a value of the wrong type.
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
+        Reader::read(members, Self::read)
+    }
+
+    /// Reads the options from an object that may be a part of another.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a value of the wrong type.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let statuses = ReportStatus::ALL.map(|status| (status.as_str(), status));
-        Reader::read(members, |reader| {
-            Ok(Self {
-                status: reader.choice("status", &statuses)?.unwrap_or_default(),
-                error_message: reader.string("error_message")?,
-                duration_ms: reader.number("duration_ms", "a number that is not negative", |ms| ms >= 0.0)?,
-                is_delegated: reader.boolean("is_delegated")?,
-                delegated_by: reader.string("delegated_by")?,
-                delegated_to: reader.string("delegated_to")?,
-                item_ordinal: reader.count("item_ordinal")?,
-                emit_otel: reader.boolean("emit_otel")?.unwrap_or(true),
-                operation_category: reader.string("operation_category")?,
-                call_id: reader.string("call_id")?,
-                executable_name: reader.string("executable_name")?,
-                exit_code: reader.whole("exit_code", i64::MIN..=i64::MAX)?,
-                retry_count: reader.count("retry_count")?,
-                timeout: reader.boolean("timeout")?,
-                killed: reader.boolean("killed")?,
-                stdout_bytes: reader.count("stdout_bytes")?,
-                stderr_bytes: reader.count("stderr_bytes")?,
-                output_truncated: reader.boolean("output_truncated")?,
-            })
+        Ok(Self {
+            status: reader.choice("status", &statuses)?.unwrap_or_default(),
+            error_message: reader.string("error_message")?,
+            duration_ms: reader.number("duration_ms", "a number that is not negative", |ms| ms >= 0.0)?,
+            is_delegated: reader.boolean("is_delegated")?,
+            delegated_by: reader.string("delegated_by")?,
+            delegated_to: reader.string("delegated_to")?,
+            item_ordinal: reader.count("item_ordinal")?,
+            emit_otel: reader.boolean("emit_otel")?.unwrap_or(true),
+            operation_category: reader.string("operation_category")?,
+            call_id: reader.string("call_id")?,
+            executable_name: reader.string("executable_name")?,
+            exit_code: reader.whole("exit_code", i64::MIN..=i64::MAX)?,
+            retry_count: reader.count("retry_count")?,
+            timeout: reader.boolean("timeout")?,
+            killed: reader.boolean("killed")?,
+            stdout_bytes: reader.count("stdout_bytes")?,
+            stderr_bytes: reader.count("stderr_bytes")?,
+            output_truncated: reader.boolean("output_truncated")?,
         })
     }
 }

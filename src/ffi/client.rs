@@ -145,8 +145,10 @@ pub unsafe extern "C" fn armoriq_client_info(client: *mut armoriq_client, json: 
 
 /// Closes a client before the program ends: new calls are refused with `ARMORIQ_ERR_CLOSED`, those that run may end.
 ///
-/// `timeout_ms`: how long to wait for them; 0 does not wait. `json`: `{"pending": n}`, how many still ran when the
-/// time was over. Blocks for up to `timeout_ms`. Thread-safe. Handles stay valid until they are freed.
+/// `timeout_ms`: how long to wait for them, the submitted ones included; 0 does not wait. `json`: `{"pending": n}`, how
+/// many still ran when the time was over. The submitted ones among these are cancelled, and complete with
+/// `ARMORIQ_ERR_CLOSED` before the function returns; a blocking one ends by its own time limit. Blocks for up to
+/// `timeout_ms`. Thread-safe. Handles stay valid until they are freed, and completions wait in their queues.
 ///
 /// # Safety
 /// As the header's conventions say.
@@ -162,7 +164,7 @@ pub unsafe extern "C" fn armoriq_client_close(
 }
 
 /// Frees a client. NULL and a handle that was freed before are no-ops. Scopes and sessions made from it go on working,
-/// and so do calls that run on other threads.
+/// and so do calls that run on other threads and those that were submitted.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]

@@ -36,7 +36,7 @@ impl<T> Out<'_, T> {
         }
     }
 
-    fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         self.0.is_some()
     }
 }

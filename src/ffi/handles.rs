@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use arc_swap::{ArcSwapOption, Guard};
 use once_cell::race::OnceBox;
 
+use super::completions::{Call, Queue};
 use crate::client::{Client, UserScope};
 use crate::session::Session;
 use crate::{Error, Result};
@@ -20,6 +21,8 @@ pub(super) enum Object {
     Client(Client),
     UserScope(UserScope),
     Session(Session),
+    Queue(Queue),
+    Call(Call),
 }
 
 impl Object {
@@ -28,6 +31,8 @@ impl Object {
             Self::Client(_) => Client::NAME,
             Self::UserScope(_) => UserScope::NAME,
             Self::Session(_) => Session::NAME,
+            Self::Queue(_) => Queue::NAME,
+            Self::Call(_) => Call::NAME,
         }
     }
 }
@@ -88,6 +93,16 @@ impl Lookup {
     }
 }
 
+/// A handle's object, kept for a call that goes on after its function returned.
+pub(super) struct Held(Arc<Entry>);
+
+impl Held {
+    /// Spoils the handle, as [`Lookup::poison`] does.
+    pub(super) fn poison(&self) {
+        self.0.poisoned.store(true, Ordering::Release);
+    }
+}
+
 struct Slot {
     entry: ArcSwapOption<Entry>,
     /// The generation of the next handle that this slot gives out.
@@ -129,6 +144,11 @@ pub(super) fn find<T: Handle>(handle: *mut T::Opaque) -> Result<Lookup> {
         return Err(Error::Internal(format!("an earlier call on this {} panicked", T::NAME)));
     }
     Ok(lookup)
+}
+
+/// Finds the object of a handle, to keep it.
+pub(super) fn hold<T: Handle>(handle: *mut T::Opaque) -> Result<Held> {
+    find::<T>(handle)?.entry().cloned().map(Held)
 }
 
 /// Frees a handle; says whether there was anything to free.

@@ -3,8 +3,13 @@
 
 #![allow(unsafe_code, non_camel_case_types)]
 
+mod completions;
+#[cfg(test)]
+mod completions_tests;
 mod guard;
 mod handles;
+mod methods;
+mod readiness;
 mod text;
 
 pub mod client;
@@ -14,8 +19,10 @@ pub mod inventory;
 pub mod invocation;
 pub mod library;
 pub mod policy;
+pub mod queue;
 pub mod session;
 pub mod status;
+pub mod submit;
 pub mod tokens;
 pub mod trust;
 pub mod usage;

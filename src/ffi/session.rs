@@ -401,7 +401,7 @@ fn check_options(options: Text<'_>) -> crate::Result<CheckOptions> {
     }
 }
 
-fn number_of(verdict: Verdict) -> armoriq_verdict {
+pub(super) fn number_of(verdict: Verdict) -> armoriq_verdict {
     match verdict {
         Verdict::Block => ARMORIQ_BLOCK,
         Verdict::Allow => ARMORIQ_ALLOW,

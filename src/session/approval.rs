@@ -25,12 +25,14 @@ pub struct ApprovalOptions {
 
 impl ApprovalOptions {
     pub fn from_json(members: &Map<String, Value>) -> Result<Self> {
-        Reader::read(members, |reader| {
-            Ok(Self {
-                timeout: reader.milliseconds("timeout_ms")?.unwrap_or(Duration::from_secs(300)),
-                interval: reader.milliseconds("interval_ms")?.unwrap_or(Duration::from_secs(5)),
-                user_email: reader.string("user_email")?,
-            })
+        Reader::read(members, Self::read)
+    }
+
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self {
+            timeout: reader.milliseconds("timeout_ms")?.unwrap_or(Duration::from_secs(300)),
+            interval: reader.milliseconds("interval_ms")?.unwrap_or(Duration::from_secs(5)),
+            user_email: reader.string("user_email")?,
         })
     }
 }
@@ -39,10 +41,14 @@ impl Session {
     /// Waits until the approval was given, refused or expired, or the time is over. An approval that was given is
     /// marked as used, so that it counts once: of those who wait for the same one, one gets it.
     pub fn await_approval(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<Value> {
+        self.client().run(self.await_approval_async(delegation_id, options))
+    }
+
+    pub(crate) async fn await_approval_async(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<Value> {
         if delegation_id.is_empty() {
             return Err(Error::invalid_argument("delegation_id is empty"));
         }
-        let status = self.client().run(self.approval(delegation_id, options))?;
+        let status = self.approval(delegation_id, options).await?;
         Ok(json!({ "status": status }))
     }
 

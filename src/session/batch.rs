@@ -7,6 +7,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::check::Gate;
 use super::{Session, since_1970};
+use crate::client::Policies;
 use crate::config::{CheckOptions, SessionMode};
 use crate::decision::{Decision, Verdict};
 use crate::json::{Kind, Node, Tape};
@@ -28,37 +29,60 @@ impl Session {
     /// strictest of their verdicts.
     pub fn check_batch(&self, calls: &str, options: &CheckOptions, json: &mut String) -> Result<Verdict> {
         self.client().open()?;
-        let tape = Tape::list(calls).map_err(|error| Error::InvalidArgument(format!("calls: {error}")))?;
-        let calls = read(&tape)?;
-        json.push('[');
-        let strictest = match self.mode() {
-            SessionMode::Local => self.decide_all(&calls, options, json)?,
+        let tape = read(calls)?;
+        let calls = calls_of(&tape)?;
+        match self.mode() {
+            SessionMode::Local => self.decide_all(&calls, &self.local_policies(options.timeout), options, json),
             SessionMode::Sdk | SessionMode::Proxy => {
                 let decisions = self.client().run(self.ask_all(&calls, options))?;
-                let decided = calls.iter().zip(&decisions);
-                decided.fold(Verdict::Allow, |strictest, (call, decision)| write(json, strictest, call, decision))
+                Ok(write_all(json, &calls, &decisions))
             }
-        };
-        json.push(']');
-        Ok(strictest)
+        }
     }
 
-    fn decide_all(&self, calls: &[BatchCall<'_>], options: &CheckOptions, json: &mut String) -> Result<Verdict> {
+    /// As [`Session::check_batch`], for a call that no thread waits in.
+    pub(crate) async fn check_batch_async(&self, calls: &str, options: &CheckOptions) -> Result<String> {
+        let tape = read(calls)?;
+        let calls = calls_of(&tape)?;
+        let mut json = String::new();
+        match self.mode() {
+            SessionMode::Local => {
+                if self.client().policies().is_stale() {
+                    self.client().refresh_stale(options.timeout).await;
+                }
+                self.decide_all(&calls, &self.client().policies(), options, &mut json)?;
+            }
+            SessionMode::Sdk | SessionMode::Proxy => {
+                let decisions = self.ask_all(&calls, options).await?;
+                write_all(&mut json, &calls, &decisions);
+            }
+        }
+        Ok(json)
+    }
+
+    fn decide_all(
+        &self,
+        calls: &[BatchCall<'_>],
+        policies: &Policies,
+        options: &CheckOptions,
+        json: &mut String,
+    ) -> Result<Verdict> {
         let none = no_arguments()?;
         let none = none.root().ok_or_else(no_root)?;
         let (plan, now) = (self.0.plan.load(), since_1970());
-        let policies = self.local_policies(options.timeout);
         let mut strictest = Verdict::Allow;
+        json.push('[');
         for call in calls {
             strictest = match self.gate(plan.as_ref(), now, &call.tool, options) {
                 Gate::Refused(refusal) => write(json, strictest, call, &refusal),
                 Gate::Planned(_, planned) => {
                     let arguments = call.arguments.unwrap_or(none);
                     let then = |decision: &Decision<'_>| write(json, strictest, call, decision);
-                    self.decide_locally(&policies, &planned, &arguments, now, then)
+                    self.decide_locally(policies, &planned, &arguments, now, then)
                 }
             };
         }
+        json.push(']');
         Ok(strictest)
     }
 
@@ -99,6 +123,14 @@ impl Session {
     }
 }
 
+fn write_all(json: &mut String, calls: &[BatchCall<'_>], decisions: &[Decision<'_>]) -> Verdict {
+    json.push('[');
+    let decided = calls.iter().zip(decisions);
+    let strictest = decided.fold(Verdict::Allow, |strictest, (call, decision)| write(json, strictest, call, decision));
+    json.push(']');
+    strictest
+}
+
 /// Adds a decision to the list; the result is the stricter verdict.
 fn write(json: &mut String, strictest: Verdict, call: &BatchCall<'_>, decision: &Decision<'_>) -> Verdict {
     if json.len() > 1 {
@@ -108,7 +140,11 @@ fn write(json: &mut String, strictest: Verdict, call: &BatchCall<'_>, decision: 
     strictest.max(decision.verdict)
 }
 
-fn read<'t>(tape: &'t Tape<'_>) -> Result<Vec<BatchCall<'t>>> {
+fn read(calls: &str) -> Result<Tape<'_>> {
+    Tape::list(calls).map_err(|error| Error::InvalidArgument(format!("calls: {error}")))
+}
+
+fn calls_of<'t>(tape: &'t Tape<'_>) -> Result<Vec<BatchCall<'t>>> {
     let calls = tape.root().ok_or_else(no_root)?.items().enumerate();
     let calls = calls.map(|(place, call)| read_call(call).map_err(|what| refused(format!("calls[{place}]: {what}"))));
     let calls = calls.collect::<Result<Vec<_>>>()?;

@@ -15,7 +15,10 @@ impl Session {
     /// Has the proxy make a call of the plan. The result is the tool's own. A tool that the plan does not have is refused
     /// before anything is sent.
     pub fn dispatch(&self, tool: &str, args: &str, options: &CheckOptions) -> Result<Value> {
-        self.client().open()?;
+        self.client().run(self.dispatch_async(tool, args, options))
+    }
+
+    pub(crate) async fn dispatch_async(&self, tool: &str, args: &str, options: &CheckOptions) -> Result<Value> {
         let arguments = Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))?;
         let plan = self
             .0
@@ -39,7 +42,7 @@ impl Session {
             arguments: arguments.text(),
             user_email: self.email_of(options.user_email.as_deref()),
         };
-        let result = self.client().run(self.client().call_tool(&invocation, options.deadline()))?;
+        let result = self.client().call_tool(&invocation, options.deadline()).await?;
         self.0.step_index.fetch_add(1, Ordering::AcqRel);
         Ok(result)
     }

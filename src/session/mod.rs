@@ -9,6 +9,7 @@ mod check;
 mod dispatch;
 mod hold;
 mod local;
+mod pending;
 mod plan;
 mod report;
 #[cfg(test)]
@@ -78,7 +79,7 @@ impl Session {
         })
     }
 
-    fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.0.client
     }
 

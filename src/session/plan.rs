@@ -64,11 +64,14 @@ impl Session {
     ///
     /// On any failure the plan that was in force stays in force.
     pub fn start_plan(&self, tool_calls: &str, goal: Option<&str>) -> Result<Value> {
-        self.client().open()?;
+        self.client().run(self.start_plan_async(tool_calls, goal))
+    }
+
+    pub(crate) async fn start_plan_async(&self, tool_calls: &str, goal: Option<&str>) -> Result<Value> {
         let tool_calls =
             json::parse(tool_calls).map_err(|error| Error::InvalidArgument(format!("tool_calls: {error}")))?;
         let plan = Plan::build(&tool_calls, goal, self.0.options.default_mcp_name.as_deref())?;
-        let token = self.client().run(self.begin(Arc::new(plan)))?;
+        let token = self.begin(Arc::new(plan)).await?;
         if self.mode() == SessionMode::Local {
             self.client().keep_policies();
         }

@@ -16,21 +16,27 @@ impl Session {
     /// Posts what became of a call. Arguments and results are looked at but never sent. A report that could not be
     /// delivered is no error: the answer says so.
     pub fn report(&self, tool: &str, args: &str, result: Option<&str>, options: &ReportOptions) -> Result<Value> {
-        self.client().open()?;
+        self.client().run(self.report_async(tool, args, result, options))
+    }
+
+    pub(crate) async fn report_async(
+        &self,
+        tool: &str,
+        args: &str,
+        result: Option<&str>,
+        options: &ReportOptions,
+    ) -> Result<Value> {
         json::parse_object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))?;
         result.map(json::parse).transpose().map_err(|error| Error::InvalidArgument(format!("result: {error}")))?;
         let body = self.audit_body(tool, options)?;
-        self.client().run(async {
-            let sent =
-                Call::post(self.client().backend_url("/iap/audit", &[]), body).limit(5).send(self.client()).await;
-            let reason = match sent {
-                Ok(response) if response.is_success() => return Ok(json!({ "delivered": true })),
-                Ok(response) => format!("HTTP {}", response.status()),
-                Err(error) => error.to_string(),
-            };
-            warning!("a report was not delivered: {reason}");
-            Ok(json!({ "delivered": false, "reason": reason }))
-        })
+        let sent = Call::post(self.client().backend_url("/iap/audit", &[]), body).limit(5).send(self.client()).await;
+        let reason = match sent {
+            Ok(response) if response.is_success() => return Ok(json!({ "delivered": true })),
+            Ok(response) => format!("HTTP {}", response.status()),
+            Err(error) => error.to_string(),
+        };
+        warning!("a report was not delivered: {reason}");
+        Ok(json!({ "delivered": false, "reason": reason }))
     }
 
     fn audit_body(&self, tool: &str, options: &ReportOptions) -> Result<String> {

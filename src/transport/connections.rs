@@ -4,18 +4,31 @@ use reqwest::Client;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Handle, Id};
+use tokio::sync::Semaphore;
 
 /// Servers and balancers commonly close a connection that idled for a minute; ours is gone before.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+
+/// How many exchanges one runtime has under way, and so how many connections: a host often has no more than 1,024
+/// descriptors for everything. Others wait their turn, within their own time.
+const MAX_EXCHANGES: usize = 256;
 
 /// The connections of each runtime: a socket belongs to the runtime that opened it.
 pub(super) struct Connections {
     user_agent: HeaderValue,
     tls: rustls::ClientConfig,
-    clients: Mutex<HashMap<Id, Client>>,
+    clients: Mutex<HashMap<Id, Sender>>,
+}
+
+/// What one runtime sends with.
+#[derive(Clone)]
+pub(super) struct Sender {
+    pub client: Client,
+    /// One for each exchange that may run at once.
+    pub slots: Arc<Semaphore>,
 }
 
 impl Connections {
@@ -33,7 +46,8 @@ impl Connections {
             .tls_backend_preconfigured(self.tls.clone())
             .build()
             .map_err(|error| Error::Internal(format!("cannot make an HTTP client: {}", error.without_url())))?;
-        self.clients().insert(runtime.id(), client);
+        let slots = Arc::new(Semaphore::new(MAX_EXCHANGES));
+        self.clients().insert(runtime.id(), Sender { client, slots });
         Ok(())
     }
 
@@ -42,12 +56,12 @@ impl Connections {
     }
 
     /// The connections of the runtime that polls the current future.
-    pub fn here(&self) -> Result<Client, TransportError> {
+    pub fn here(&self) -> Result<Sender, TransportError> {
         let here = Handle::try_current().ok().and_then(|runtime| self.clients().get(&runtime.id()).cloned());
         here.ok_or_else(|| TransportError::internal("a request is sent outside of its transport's own runtime"))
     }
 
-    fn clients(&self) -> MutexGuard<'_, HashMap<Id, Client>> {
+    fn clients(&self) -> MutexGuard<'_, HashMap<Id, Sender>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

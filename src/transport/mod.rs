@@ -243,8 +243,10 @@ impl Transport {
     /// Sends a request, follows redirects within its origin and reads the answer.
     async fn exchange(&self, mut request: reqwest::Request, options: SendOptions) -> Result<Response, TransportError> {
         let engine = self.engine().map_err(|error| TransportError::internal(error.to_string()))?;
-        let client = engine.connections.here()?;
+        let connections::Sender { client, slots } = engine.connections.here()?;
         connections::catch_up().await;
+        let slot = slots.acquire().await;
+        let _slot = slot.map_err(|_| TransportError::internal("the transport's runtime is gone"))?;
         let url = request.url().clone();
         let mut redirects = 0;
         loop {

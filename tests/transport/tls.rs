@@ -154,7 +154,8 @@ fn a_certificate_that_is_out_of_date_is_refused() {
     let authority = Authority::new();
     let certificates = authority.certificate_file();
     let named = TransportOptions { ca_certificates: Some(certificates.path().into()), ..options() };
-    let changes: [(fn(&mut CertificateParams), &str); 2] = [(expired, "expired"), (not_yet_valid, "not valid yet")];
+    type Change = fn(&mut CertificateParams);
+    let changes: [(Change, &str); 2] = [(expired, "expired"), (not_yet_valid, "not valid yet")];
     for (change, said) in changes {
         let server = serve_tls(authority.server_config_with(change), |_, _| Reply::json(200, "{}"));
         let error = send_with(&Transport::new(&named).unwrap(), post(https(&server))).unwrap_err();

@@ -25,6 +25,8 @@ const MODULES: &[&str] = &[
     "directory",
     "inventory",
     "usage",
+    "queue",
+    "submit",
 ];
 
 const PROLOGUE: &str = include_str!("../templates/prologue.h");
@@ -129,7 +131,7 @@ fn in_source_order<'a>(rendered: &'a str, source: &str) -> Result<Vec<&'a str>, 
 
 /// The name that a C declaration with its comment declares.
 fn declared_name(item: &str) -> Option<&str> {
-    let declaration = item.rsplit("*/").next()?.trim();
+    let declaration = split_comment(item).1.trim();
     let name = if let Some(definition) = declaration.strip_prefix("#define ") {
         definition.split_whitespace().next()?
     } else if let Some((_, pointer)) = declaration.split_once("(*") {
@@ -140,6 +142,12 @@ fn declared_name(item: &str) -> Option<&str> {
         declaration.split('(').next()?.rsplit(|c: char| c.is_whitespace() || c == '*').next()?
     };
     Some(name)
+}
+
+/// The comment in front of a declaration, and the declaration. The members of a structure have comments of their own.
+fn split_comment(item: &str) -> (&str, &str) {
+    let end = if item.starts_with("/*") { item.find("*/\n").map_or(0, |end| end + "*/\n".len()) } else { 0 };
+    item.split_at(end)
 }
 
 /// Where `source` declares `name`.
@@ -160,11 +168,8 @@ struct Item {
 
 impl Item {
     fn parse(rendered: &str) -> Self {
-        let (comment, declaration) = match rendered.rfind("*/\n") {
-            Some(end) => rendered.split_at(end + "*/\n".len()),
-            None => ("", rendered),
-        };
-        Self { documentation: docs::parse(comment), declaration: declaration.to_owned() }
+        let (comment, declaration) = split_comment(rendered);
+        Self { documentation: docs::parse(comment), declaration: with_plain_members(declaration) }
     }
 
     fn is_opaque_type(&self) -> bool {
@@ -181,6 +186,26 @@ impl Item {
         let must_use = if self.declaration.starts_with("armoriq_status armoriq_") { "ARMORIQ_MUST_USE\n" } else { "" };
         format!("{}{must_use}{}\n", docs::comment(&self.documentation.text), self.declaration)
     }
+}
+
+/// A declaration with the comments of its members made plain.
+fn with_plain_members(declaration: &str) -> String {
+    const INDENT: &str = "    ";
+    let (mut out, mut comment) = (Vec::new(), String::new());
+    for line in declaration.lines() {
+        let inner = line.strip_prefix(INDENT).unwrap_or(line);
+        if comment.is_empty() && inner != "/**" {
+            out.push(line.to_owned());
+            continue;
+        }
+        comment.push_str(inner);
+        comment.push('\n');
+        if inner == " */" {
+            out.extend(docs::comment(&docs::parse(&comment).text).lines().map(|line| format!("{INDENT}{line}")));
+            comment.clear();
+        }
+    }
+    out.join("\n")
 }
 
 /// The opaque types, then all else in its order, with a heading where an item starts a section.
@@ -284,6 +309,16 @@ mod tests {
              armoriq_status armoriq_do(armoriq_client *client);\n"
         );
         assert_eq!(lay_out(&items), expected);
+    }
+
+    #[test]
+    fn members_of_a_structure_keep_their_comments() {
+        let rendered = "/**\n * The `end`.\n */\ntypedef struct {\n    /**\n     * A number.\n     */\n    uint64_t user_data;\n\
+                        \x20   /**\n     * One of `these`,\n     * or NULL.\n     */\n    char *json;\n} armoriq_completion;";
+        assert_eq!(declared_name(rendered), Some("armoriq_completion"));
+        let expected = "/** The end. */\ntypedef struct {\n    /** A number. */\n    uint64_t user_data;\n    /**\n\
+                        \x20    * One of these,\n     * or NULL.\n     */\n    char *json;\n} armoriq_completion;\n";
+        assert_eq!(Item::parse(rendered).render(), expected);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 ARMORIQ_STATIC_ASSERT(sizeof(armoriq_status) == 4, "armoriq_status is an int32_t");
 ARMORIQ_STATIC_ASSERT(sizeof(armoriq_verdict) == 4, "armoriq_verdict is an int32_t");
 ARMORIQ_STATIC_ASSERT(sizeof(armoriq_log_fn) == sizeof(void *), "a callback is a plain pointer");
+ARMORIQ_STATIC_ASSERT(offsetof(armoriq_completion, json) == 16, "armoriq_completion has no gaps");
 ARMORIQ_STATIC_ASSERT(ARMORIQ_OK == 0, "success is zero");
 ARMORIQ_STATIC_ASSERT(ARMORIQ_BLOCK == 0, "zeroed memory blocks");
 #undef ARMORIQ_STATIC_ASSERT

@@ -1,11 +1,14 @@
 //! Local mode against a service that comes and goes, on a clock that the test moves.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Service, allowed, check, plan, stale};
+use super::{Service, Session, allowed, check, plan, stale};
+use crate::config::CheckOptions;
+use crate::decision::{Decision, Verdict};
 
 pub(super) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -116,4 +119,45 @@ fn checks_go_on_while_plans_and_policies_change() {
         done.store(true, Ordering::SeqCst);
     });
     assert_eq!(check(&session), allowed());
+}
+
+/// A check that no thread waits in: the action, and whether the decision was there at once.
+fn submitted(session: &Session) -> (String, bool) {
+    let action = |decision: &Decision<'_>| decision.verdict.as_str().to_owned();
+    match session.check_at_once("bank__pay", "{}", CheckOptions::default(), action).unwrap() {
+        ControlFlow::Break(action) => (action, true),
+        ControlFlow::Continue(check) => (session.client().run(check.decide(action)).unwrap(), false),
+    }
+}
+
+#[test]
+fn a_submitted_check_waits_only_where_the_bundle_is_stale() {
+    let service = Service::start();
+    let client = service.client("bot");
+    let session = plan(&client, "bank__pay");
+    assert_eq!(submitted(&session), ("allow".into(), true));
+    client.pass(Duration::from_secs(3600));
+    let asked = service.state.bundles.load(Ordering::SeqCst);
+    assert_eq!(submitted(&session), ("allow".into(), false));
+    assert_eq!(service.state.bundles.load(Ordering::SeqCst), asked + 1);
+    assert_eq!(submitted(&session), ("allow".into(), true));
+
+    service.state.away.store(true, Ordering::SeqCst);
+    client.pass(Duration::from_secs(3600));
+    assert_eq!(submitted(&session), ("block".into(), false));
+    session.reset();
+    assert_eq!(submitted(&session), ("block".into(), true));
+}
+
+#[test]
+fn a_submitted_check_is_about_the_plan_of_its_time() {
+    let service = Service::start();
+    let client = service.client("bot");
+    let session = plan(&client, "bank__pay");
+    client.pass(Duration::from_secs(3600));
+    let allows = |decision: &Decision<'_>| decision.verdict == Verdict::Allow;
+    let check = session.check_at_once("bank__pay", "{}", CheckOptions::default(), allows).unwrap();
+    session.reset();
+    let check = check.continue_value().expect("the bundle is stale");
+    assert!(client.run(check.decide(allows)).unwrap());
 }

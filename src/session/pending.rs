@@ -1,0 +1,85 @@
+//! Checks that no thread waits in.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::check::Gate;
+use super::plan::PlanState;
+use super::{Session, since_1970};
+use crate::config::{CheckOptions, SessionMode};
+use crate::decision::Decision;
+use crate::json::Tape;
+use crate::{Error, Result};
+
+/// A check that has to ask the service. It has all that it needs, the plan of its session at that time included, and
+/// can go on on another thread.
+pub struct PendingCheck {
+    session: Session,
+    plan: Arc<PlanState>,
+    tool: String,
+    args: String,
+    options: CheckOptions,
+}
+
+impl Session {
+    /// As [`Session::check`], and waits for nothing: breaks with what `then` made of the decision, or goes on with a
+    /// check that has to ask.
+    pub fn check_at_once<T>(
+        &self,
+        tool: &str,
+        args: &str,
+        options: CheckOptions,
+        then: impl FnOnce(&Decision<'_>) -> T,
+    ) -> Result<ControlFlow<T, PendingCheck>> {
+        self.client().open()?;
+        let arguments = read(args)?;
+        let plan = self.0.plan.load_full();
+        let now = since_1970();
+        let (plan, call) = match self.gate(plan.as_ref(), now, tool, &options) {
+            Gate::Planned(plan, call) => (plan, call),
+            Gate::Refused(refusal) => return Ok(ControlFlow::Break(then(&refusal))),
+        };
+        if self.mode() == SessionMode::Local {
+            let policies = self.client().policies();
+            if !policies.is_stale() {
+                return Ok(ControlFlow::Break(self.decide_locally(&policies, &call, &arguments, now, then)));
+            }
+        }
+        Ok(ControlFlow::Continue(PendingCheck {
+            session: self.clone(),
+            plan: plan.clone(),
+            tool: tool.to_owned(),
+            args: args.to_owned(),
+            options,
+        }))
+    }
+}
+
+impl PendingCheck {
+    /// The tool's name exactly as the caller gave it.
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// Decides, and hands the decision to `then`.
+    pub async fn decide<T>(&self, then: impl FnOnce(&Decision<'_>) -> T) -> Result<T> {
+        let Self { session, plan, tool, args, options } = self;
+        let deadline = options.deadline();
+        let arguments = read(args)?;
+        let (plan, call) = match session.gate(Some(plan), since_1970(), tool, options) {
+            Gate::Planned(plan, call) => (plan, call),
+            Gate::Refused(refusal) => return Ok(then(&refusal)),
+        };
+        match session.mode() {
+            SessionMode::Local => {
+                session.client().refresh_stale(options.timeout).await;
+                Ok(session.decide_locally(&session.client().policies(), &call, &arguments, since_1970(), then))
+            }
+            SessionMode::Sdk | SessionMode::Proxy => Ok(then(&session.ask(plan, call, &arguments, deadline).await?)),
+        }
+    }
+}
+
+fn read(args: &str) -> Result<Tape<'_>> {
+    Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))
+}
