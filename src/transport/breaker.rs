@@ -238,7 +238,7 @@ mod tests {
     }
 
     fn call(breakers: &Breakers, outcome: &Result<Response, TransportError>) {
-        breakers.admit(&url()).ok().expect("the call is let through").note(outcome);
+        breakers.admit(&url()).expect("the call is let through").note(outcome);
     }
 
     fn is_refused(breakers: &Breakers) -> bool {
@@ -301,7 +301,7 @@ mod tests {
         let breakers = breakers();
         for number in 1..=FAULTS {
             assert!(!is_refused(&breakers));
-            let mut pass = breakers.admit(&url()).ok().unwrap();
+            let mut pass = breakers.admit(&url()).unwrap();
             for _ in 0..4 {
                 pass.note(&refused());
             }
@@ -315,7 +315,7 @@ mod tests {
     fn one_call_probes_and_the_others_are_refused_meanwhile() {
         let breakers = open();
         breakers.clock.pass(UNIT);
-        let mut probe = breakers.admit(&url()).ok().unwrap();
+        let mut probe = breakers.admit(&url()).unwrap();
         assert!(!probe.may_go_on());
         breakers.clock.pass(UNIT * 100);
         for _ in 0..10 {
@@ -353,7 +353,7 @@ mod tests {
         let breakers = open();
         for _ in 0..5 {
             breakers.clock.pass(UNIT);
-            drop(breakers.admit(&url()).ok().expect("a probe"));
+            drop(breakers.admit(&url()).expect("a probe"));
             assert!(is_refused(&breakers));
             assert!(breakers.pause(&url()) <= UNIT);
         }
@@ -362,8 +362,8 @@ mod tests {
     #[test]
     fn an_answer_to_a_call_under_way_ends_the_pause() {
         let breakers = breakers();
-        let mut slow = breakers.admit(&url()).ok().unwrap();
-        let mut slower = breakers.admit(&url()).ok().unwrap();
+        let mut slow = breakers.admit(&url()).unwrap();
+        let mut slower = breakers.admit(&url()).unwrap();
         (0..FAULTS).for_each(|_| call(&breakers, &refused()));
         assert!(!slow.may_go_on());
         slower.note(&refused());
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn what_began_before_the_last_answer_and_fails_says_nothing() {
         let breakers = breakers();
-        let under_way: Vec<_> = (0..FAULTS).map(|_| breakers.admit(&url()).ok().unwrap()).collect();
+        let under_way: Vec<_> = (0..FAULTS).map(|_| breakers.admit(&url()).unwrap()).collect();
         call(&breakers, &answer(200));
         under_way.into_iter().for_each(|mut pass| pass.note(&refused()));
         assert!(!is_refused(&breakers));

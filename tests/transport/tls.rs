@@ -141,22 +141,16 @@ fn a_certificate_for_another_name_is_refused() {
     assert_eq!(kind(send_with(&Transport::new(&named).unwrap(), post(url))), TransportErrorKind::Connect);
 }
 
-fn expired(parameters: &mut CertificateParams) {
-    (parameters.not_before, parameters.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-}
-
-fn not_yet_valid(parameters: &mut CertificateParams) {
-    (parameters.not_before, parameters.not_after) = (date_time_ymd(2090, 1, 1), date_time_ymd(2091, 1, 1));
-}
-
 #[test]
 fn a_certificate_that_is_out_of_date_is_refused() {
     let authority = Authority::new();
     let certificates = authority.certificate_file();
     let named = TransportOptions { ca_certificates: Some(certificates.path().into()), ..options() };
-    let changes: [(fn(&mut CertificateParams), &str); 2] = [(expired, "expired"), (not_yet_valid, "not valid yet")];
-    for (change, said) in changes {
-        let server = serve_tls(authority.server_config_with(change), |_, _| Reply::json(200, "{}"));
+    for (from, to, said) in [(2020, 2021, "expired"), (2090, 2091, "not valid yet")] {
+        let config = authority.server_config_with(|parameters| {
+            (parameters.not_before, parameters.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+        });
+        let server = serve_tls(config, |_, _| Reply::json(200, "{}"));
         let error = send_with(&Transport::new(&named).unwrap(), post(https(&server))).unwrap_err();
         assert!(error.message.contains(said), "{error}");
         assert_eq!(kind(Err(error)), TransportErrorKind::Connect);
