@@ -40,6 +40,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A service that was given less time than this, and did not answer, is not taken for one that fails.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// How many redirects within one origin are followed.
 const MAX_REDIRECTS: usize = 20;
 
@@ -236,7 +238,12 @@ impl Transport {
         let again = request.try_clone().ok_or_else(|| TransportError::internal("a request cannot be sent twice"))?;
         let outcome = tokio::time::timeout(timeout, self.exchange(again, options)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(TransportError::timed_out(request.url(), timeout)));
-        pass.note(&outcome);
+        // A caller in a hurry says nothing about the service.
+        let is_hurry =
+            timeout < PATIENCE && matches!(&outcome, Err(error) if error.kind == TransportErrorKind::Timeout);
+        if !is_hurry {
+            pass.note(&outcome);
+        }
         outcome
     }
 

@@ -98,6 +98,23 @@ fn a_503_counts_and_a_500_does_not() {
 }
 
 #[test]
+fn a_caller_in_a_hurry_does_not_close_the_way_for_others() {
+    let server = Server::start(|_, _| Reply::Silence(Duration::from_secs(5)));
+    let transport = Transport::new(&TransportOptions { cool_down: Duration::from_secs(60), ..options() }).unwrap();
+    let within = |limit| {
+        let request = post(server.url("/")).timeout(Duration::from_millis(limit));
+        kind(send_with(&transport, request))
+    };
+    for _ in 0..10 {
+        assert_eq!(within(10), TransportErrorKind::Timeout);
+    }
+    for _ in 0..5 {
+        assert_eq!(within(300), TransportErrorKind::Timeout);
+    }
+    assert_eq!(within(300), TransportErrorKind::Refused);
+}
+
+#[test]
 fn a_call_that_is_to_be_retried_gives_up_when_the_service_is_left_alone() {
     let down = Arc::new(AtomicBool::new(true));
     let server = server(&down);
