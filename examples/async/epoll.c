@@ -30,7 +30,7 @@ int main(void)
     armoriq_completion done;
     struct epoll_event event = {.events = EPOLLIN};
     char *json = NULL;
-    int loop = epoll_create1(EPOLL_CLOEXEC), left = CALLS, allowed = 0, blocked = 0;
+    int loop = epoll_create1(EPOLL_CLOEXEC), completed = 0, allowed = 0, wrong = 0;
 
     must(armoriq_client_new(ARMORIQ_ABI_VERSION, NULL, &client, &json), "client", json);
     must(armoriq_for_user(client, "alice@example.com", &alice, &json), "user", json);
@@ -53,20 +53,21 @@ int main(void)
                                   call % 2 ? "data-mcp__drop_table" : "data-mcp__fetch_sales", "{}", NULL, NULL, &json),
              "submit", json);
 
-    while (left > 0) {
+    while (completed < CALLS) {
         if (epoll_wait(loop, &event, 1, 60000) != 1) {
             fprintf(stderr, "nothing came for a minute\n");
             return 1;
         }
         /* Readable: take what is there, without waiting. */
         while (armoriq_queue_next(queue, 0, &done, NULL) == ARMORIQ_OK) {
-            left--;
-            if (done.status == ARMORIQ_OK && done.verdict == ARMORIQ_ALLOW && done.user_data % 2 == 0) allowed++;
-            if (done.status == ARMORIQ_OK && done.verdict == ARMORIQ_BLOCK && done.user_data % 2 == 1) blocked++;
+            completed++;
+            if (done.status != ARMORIQ_OK || (done.verdict == ARMORIQ_ALLOW && done.user_data % 2 == 1)) wrong++;
+            /* A service that cannot answer a burst within 10 s blocks the rest of it: the decision's cause says so. */
+            if (done.verdict == ARMORIQ_ALLOW) allowed++;
             armoriq_string_free(done.json);
         }
     }
-    printf("%d allowed, %d blocked\n", allowed, blocked);
+    printf("%d completed, %d allowed, %d wrong\n", completed, allowed, wrong);
 
     /* Out of the loop first: the descriptor is the queue's. */
     epoll_ctl(loop, EPOLL_CTL_DEL, (int)armoriq_queue_fd(queue), NULL);
@@ -75,5 +76,5 @@ int main(void)
     armoriq_session_free(session);
     armoriq_user_scope_free(alice);
     armoriq_client_free(client);
-    return allowed + blocked == CALLS ? 0 : 1;
+    return wrong > 0;
 }
