@@ -74,6 +74,8 @@ static void library(void)
     armoriq_client_free(NULL);
     armoriq_user_scope_free(NULL);
     armoriq_session_free(NULL);
+    armoriq_queue_free(NULL);
+    armoriq_call_free(NULL);
     CHECK_STATUS(ARMORIQ_OK, armoriq_set_logger(3, NULL, NULL, NULL));
 }
 
@@ -487,6 +489,101 @@ static void tools_of_the_session(void)
     CHECK_STATUS(ARMORIQ_OK, armoriq_session_tools(session, "[\"t\"]", NULL));
 }
 
+static void check_batch(void)
+{
+    armoriq_verdict strictest = ARMORIQ_ALLOW;
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_check_batch(NULL, "[]", NULL, &strictest, &json));
+    CHECK(strictest == ARMORIQ_BLOCK);
+    strictest = ARMORIQ_ALLOW;
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_session_check_batch(session, NULL, NULL, &strictest, &json));
+    CHECK(strictest == ARMORIQ_BLOCK);
+    REFUSES(BAD_JSON, armoriq_session_check_batch(session, bad, NULL, NULL, &json));
+    REFUSES(BAD_JSON, armoriq_session_check_batch(session, "[{\"tool\": \"a__b\"}]", bad, NULL, &json));
+    CHECK_STATUS(ARMORIQ_OK, armoriq_session_check_batch(session, "[{\"tool\": \"a__b\"}]", NULL, NULL, NULL));
+}
+
+/* A submission that is refused gives no handle and no completion. */
+static void submit_check(armoriq_queue *queue)
+{
+    armoriq_call *call = NOT_SET;
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit_check(NULL, queue, 1, "a__b", "{}", NULL, &call, &json));
+    CHECK(EMPTY(call));
+    call = NOT_SET;
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit_check(session, NULL, 1, "a__b", "{}", NULL, &call, &json));
+    CHECK(EMPTY(call));
+    REFUSES_AND_EMPTIES(BAD_TEXT, call, armoriq_submit_check(session, queue, 1, bad, "{}", NULL, &call, &json));
+    REFUSES_AND_EMPTIES(BAD_JSON, call, armoriq_submit_check(session, queue, 1, "a__b", bad, NULL, &call, &json));
+    REFUSES_AND_EMPTIES(NOT_AN_OBJECT, call, armoriq_submit_check(session, queue, 1, "a__b", bad, NULL, &call, &json));
+    REFUSES_AND_EMPTIES(BAD_JSON, call, armoriq_submit_check(session, queue, 1, "a__b", "{}", bad, &call, &json));
+    REFUSES_AND_EMPTIES(NOT_AN_OBJECT, call, armoriq_submit_check(session, queue, 1, "a__b", "{}", bad, &call, &json));
+    NAMES_UNKNOWN("usr", armoriq_submit_check(session, queue, 1, "a__b", "{}", "{\"usr\": 1}", &call, &json));
+    CHECK_STATUS(ARMORIQ_OK, armoriq_submit_check(session, queue, 1, "a__b", NULL, NULL, NULL, NULL));
+}
+
+static void submit(armoriq_queue *queue)
+{
+    static const char *const methods[] = {NULL, "", "\xff", "Bootstrap", "check", "armoriq_client_bootstrap", "report"};
+    static const char *const wrong_plans[] = {
+        "{}", "{\"tool_calls\": null}", "{\"tool_calls\": [{\"name\": \"a__b\"}], \"goal\": 1}",
+        "{\"tool_calls\": [{\"name\": \"a__b\"}], \"gaol\": \"x\"}",
+    };
+    static const char *const wrong_reports[] = {
+        "{}", "{\"tool\": 1}", "{\"tool\": \"a__b\", \"options\": []}",
+        "{\"tool\": \"a__b\", \"options\": {\"statuz\": \"x\"}}", "{\"tool\": \"a__b\", \"resullt\": {}}",
+    };
+    static const char *const wrong_waits[] = {
+        "{}", "{\"delegation_id\": \"\"}", "{\"delegation_id\": 1}",
+        "{\"delegation_id\": \"del_1\", \"timeout\": 1}", "{\"delegation_id\": \"del_1\", \"timeout_ms\": -1}",
+    };
+    armoriq_call *call = NOT_SET;
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit(NULL, NULL, queue, 1, "bootstrap", NULL, &call, &json));
+    CHECK(EMPTY(call));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit(client, NULL, NULL, 1, "bootstrap", NULL, &call, &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit(NULL, session, NULL, 1, "report", NULL, &call, &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_submit(client, session, queue, 1, "report", "{}", &call, &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_submit(NULL, session, queue, 1, "bootstrap", "{}", &call, &json));
+    REFUSES_AND_EMPTIES(methods, call, armoriq_submit(client, NULL, queue, 1, bad, "{}", &call, &json));
+    REFUSES_AND_EMPTIES(BAD_JSON, call, armoriq_submit(client, NULL, queue, 1, "bootstrap", bad, &call, &json));
+    REFUSES_AND_EMPTIES(NOT_AN_OBJECT, call, armoriq_submit(client, NULL, queue, 1, "bootstrap", bad, &call, &json));
+    REFUSES_AND_EMPTIES(BAD_JSON, call, armoriq_submit(NULL, session, queue, 1, "report", bad, &call, &json));
+    REFUSES_AND_EMPTIES(wrong_plans, call, armoriq_submit(NULL, session, queue, 1, "start_plan", bad, &call, &json));
+    REFUSES_AND_EMPTIES(wrong_reports, call, armoriq_submit(NULL, session, queue, 1, "report", bad, &call, &json));
+    REFUSES_AND_EMPTIES(wrong_waits, call, armoriq_submit(NULL, session, queue, 1, "await_approval", bad, &call, &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_call_cancel(NULL, &json));
+}
+
+static void queue(void)
+{
+    armoriq_queue *made = NOT_SET;
+    armoriq_completion completion;
+
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_queue_new(0, &made, &json));
+    CHECK(EMPTY(made));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_queue_new(1, NULL, &json));
+    CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_queue_new(1, NULL, NULL));
+    CHECK(armoriq_queue_fd(NULL) == -1);
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_queue_next(NULL, 0, &completion, &json));
+
+    CHECK_STATUS(ARMORIQ_OK, armoriq_queue_new(UINT32_MAX, &made, NULL));
+    submit(made);
+    CHECK_STATUS(ARMORIQ_ERR_TIMEOUT, armoriq_queue_next(made, 0, &completion, NULL));
+    submit_check(made);
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_queue_next(made, 0, NULL, &json));
+    /* What could not be handed over is still there. */
+    CHECK_STATUS(ARMORIQ_OK, armoriq_queue_next(made, 0, &completion, NULL));
+    CHECK(completion.verdict == ARMORIQ_BLOCK && completion.status == ARMORIQ_OK);
+    armoriq_string_free(completion.json);
+    CHECK_STATUS(ARMORIQ_ERR_TIMEOUT, armoriq_queue_next(made, 0, &completion, NULL));
+    /* A handle of another type. */
+    CHECK(armoriq_queue_fd((armoriq_queue *)(void *)client) == -1);
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_queue_next((armoriq_queue *)(void *)client, 0, &completion, &json));
+    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_call_cancel((armoriq_call *)(void *)made, &json));
+    armoriq_queue_free(made);
+}
+
 static void policy_evaluate(void)
 {
     const char *call = "{\"tool\": \"t\", \"arguments\": {}, \"timestamp\": \"2026-01-01T00:00:00Z\"}";
@@ -556,7 +653,9 @@ int main(void)
     report();
     rest_of_the_session();
     tools_of_the_session();
+    check_batch();
     methods_of_the_client();
+    queue();
     policy_evaluate();
     policy_explain();
     policy_check();
