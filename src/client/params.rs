@@ -6,7 +6,7 @@ use std::pin::Pin;
 use serde_json::{Map, Value};
 
 use crate::config::Reader;
-use crate::json::Tape;
+use crate::json::{Kind, Tape};
 use crate::{Error, Result, json};
 
 /// The parameters of a client method, by name.
@@ -45,7 +45,8 @@ impl<'a> Params<'a> {
     /// A parameter that must be there, as JSON and as the caller wrote it.
     pub(crate) fn required_json(&self, name: &'static str) -> Result<String> {
         let tape = Tape::object(self.text).map_err(|error| Error::Internal(error.to_string()))?;
-        let value = tape.root().and_then(|root| root.member(name)).map(|value| value.json().to_owned());
+        let value = tape.root().and_then(|root| root.member(name)).filter(|value| value.kind() != Kind::Null);
+        let value = value.map(|value| value.json().to_owned());
         value.ok_or_else(|| Error::invalid_argument(format!("parameter \"{name}\" is missing")))
     }
 
