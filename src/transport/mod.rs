@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A service that was given less time than this, and did not answer, is not taken for one that fails.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How many redirects within one origin are followed.
 const MAX_REDIRECTS: usize = 20;
 
