@@ -1,6 +1,6 @@
-//! A clock that only goes forward, and goes on while the machine sleeps.
+//! A clock that only goes forward, and goes on while the machine sleeps; and the wall clock.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A point in time, comparable with others of the same machine since it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,5 +50,20 @@ fn since_boot() -> Duration {
 /// look older than it is, and is confirmed anew.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn since_boot() -> Duration {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+    since_1970()
+}
+
+/// The time by the wall clock.
+pub(crate) fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A time as policies compare it: in whole milliseconds.
+pub(crate) fn in_millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// When something that starts now has to be over; never without a limit.
+pub(crate) fn deadline_after(limit: Option<Duration>) -> Option<Instant> {
+    limit.and_then(|limit| Instant::now().checked_add(limit))
 }

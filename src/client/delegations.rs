@@ -1,10 +1,11 @@
 //! Approvals by a human: requests, look-ups, and the mark that spends one.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::{Call, Client};
+use crate::clock::since_1970;
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
 use crate::transport::path_segment;
 use crate::{Error, Result};
@@ -202,7 +203,7 @@ fn failure(message: String, delegation_id: Option<&str>, status: u16) -> Error {
 
 /// `deleg-{epoch ms}-{8 hex}`
 fn delegation_key() -> String {
-    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let millis = since_1970().as_millis();
     let random = uuid::Uuid::new_v4().simple().to_string();
     format!("deleg-{millis}-{}", random.get(..8).unwrap_or_default())
 }

@@ -1,12 +1,13 @@
 //! Calls of tools through the proxy.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::{Call, Client, Params, invocation_answer};
 use crate::Result;
+use crate::clock::{deadline_after, since_1970};
 use crate::config::Reader;
 use crate::json::ObjectWriter;
 use crate::token::IntentToken;
@@ -50,8 +51,7 @@ impl Client {
             Ok((Target::read(reader)?, reader.string("user_email")?, reader.milliseconds("timeout_ms")?))
         })?;
         let arguments = params.object_text("params")?;
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.invoke_timed(&target.invocation(arguments, user_email.as_deref()), deadline).await
+        self.invoke_timed(&target.invocation(arguments, user_email.as_deref()), deadline_after(timeout)).await
     }
 
     /// Calls a tool; the result says besides how it went and how long it took.
@@ -72,12 +72,12 @@ impl Client {
 
     /// Calls a tool. The result is the tool's own.
     pub(crate) async fn call_tool(&self, invocation: &Invocation<'_>, deadline: Option<Instant>) -> Result<Value> {
-        invocation.token.refuse_expired(now().as_secs_f64())?;
+        invocation.token.refuse_expired(since_1970().as_secs_f64())?;
         let url = format!("{}/invoke", self.config().proxy_for(invocation.mcp)?);
         let mut call = Call::post(url.clone(), self.invocation_body(invocation))
             .header("accept", "application/json, text/event-stream")
             .header("cache-control", "no-cache, no-store, must-revalidate")
-            .header("x-request-id", &format!("sdk-{}", now().as_millis()))
+            .header("x-request-id", &format!("sdk-{}", since_1970().as_millis()))
             .until(invocation_answer::ends_in_events)
             .conceal(invocation.token.jwt_token.as_deref())
             .conceal(Some(&invocation.token.signature).filter(|signature| signature.len() >= 64).map(String::as_str));
@@ -125,8 +125,4 @@ impl Client {
         context.insert("agent_id".into(), own("agent_id", &self.config().agent_id));
         Value::Object(context)
     }
-}
-
-pub(super) fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

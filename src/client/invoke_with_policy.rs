@@ -1,11 +1,12 @@
 //! Calls of tools with what the gateway needs to know of their money, and with a human's approval where one is needed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::invoke::Target;
 use super::{Call, Client, DelegationRequest, DelegationStatus, Params, ReviewedCall};
+use crate::clock::{deadline_after, since_1970};
 use crate::config::Reader;
 use crate::error::PolicyRefusal;
 use crate::json::{self, ObjectWriter, Tape, is_truthy, python_float, string_member};
@@ -125,7 +126,7 @@ impl Client {
         }
         info!("the call of {action} on {mcp} is held: it waits for the approval {delegation_id}");
         self.approval(&delegation_id, call.options.delegation_timeout).await?;
-        token.refuse_expired(super::invoke::now().as_secs_f64())?;
+        token.refuse_expired(since_1970().as_secs_f64())?;
         // From here on the approval is used, whatever becomes of the call: it may have been made even where it failed.
         self.claim_approval(&delegation_id, Some(&reviewed))?.spend();
         let mut outcome = self.make(call, Some(&delegation_id)).await?;
@@ -141,8 +142,7 @@ impl Client {
 
     /// Waits until the approval is given.
     async fn approval(&self, delegation_id: &str, timeout: Duration) -> Result<()> {
-        let deadline = Instant::now().checked_add(timeout);
-        let mut waiter = self.wait_for(delegation_id, deadline);
+        let mut waiter = self.wait_for(delegation_id, deadline_after(Some(timeout)));
         let mut wait = FIRST_WAIT;
         loop {
             let news = waiter.pause(wait).await;

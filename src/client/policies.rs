@@ -11,7 +11,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use tokio::sync::Mutex;
 
 use super::{Call, Client, Inner};
-use crate::clock::Moment;
+use crate::clock::{Moment, deadline_after};
 use crate::fork::PerProcess;
 use crate::log::warning;
 use crate::policy::Bundle;
@@ -113,7 +113,7 @@ impl Client {
     pub(crate) async fn refresh_stale(&self, timeout: Option<Duration>) {
         let wait = timeout.map_or(LONGEST_WAIT, |timeout| timeout.min(LONGEST_WAIT));
         let still_stale = |asked: &Asked| asked.failures == 0 && self.policies().is_stale();
-        let refreshed = tokio::time::timeout(wait, self.ask_if(still_stale, Instant::now().checked_add(wait)));
+        let refreshed = tokio::time::timeout(wait, self.ask_if(still_stale, deadline_after(Some(wait))));
         if refreshed.await.is_err() {
             warning!("the policy bundle is stale and the service does not answer");
         }

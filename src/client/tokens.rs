@@ -3,10 +3,10 @@
 use arc_swap::ArcSwapOption;
 use serde_json::{Number, Value};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::{Call, Client, Params};
-use crate::clock::Moment;
+use crate::clock::{Moment, since_1970};
 use crate::config::{Config, Reader};
 use crate::error::PolicyRefusal;
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
@@ -89,7 +89,7 @@ impl Client {
     /// Whether a token is whole and has not expired.
     pub async fn verify_token(&self, params: Params<'_>) -> Result<Value> {
         let token = params.read(read_token)?;
-        Ok(token.verify(now()).into())
+        Ok(token.verify(since_1970().as_secs_f64()).into())
     }
 
     /// Asks for a token for the plan.
@@ -118,7 +118,7 @@ impl Client {
             return Err(invalid_token(format!("Token issuance failed: {message}")));
         }
         let validity = json::as_double(request.validity_seconds);
-        IntentToken::from_answer(&answer, request.plan, request.policy.cloned(), validity, now())
+        IntentToken::from_answer(&answer, request.plan, request.policy.cloned(), validity, since_1970().as_secs_f64())
     }
 
     /// Fetches the IAP's public key where there is none yet. A failure is logged; the next plan tries again.
@@ -236,8 +236,4 @@ fn invalid_token(message: String) -> Error {
 
 fn failed(error: &json::ParseError) -> Error {
     invalid_token(format!("Failed to get intent token: {error}"))
-}
-
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

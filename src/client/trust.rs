@@ -3,8 +3,9 @@
 
 use serde_json::{Number, Value, json};
 
-use super::tokens::{now, read_token};
+use super::tokens::read_token;
 use super::{Call, Client, Params};
+use crate::clock::since_1970;
 use crate::config::Reader;
 use crate::json::{self, Map, ObjectWriter, is_truthy, string_member};
 use crate::token::IntentToken;
@@ -54,7 +55,7 @@ impl Client {
             .iter()
             .find_map(|name| answer.get(name).filter(|given| is_truthy(given)));
         let Some(given) = given else { return Err(no_delegation(&answer)) };
-        let delegated = IntentToken::from_delegation(given, now())
+        let delegated = IntentToken::from_delegation(given, since_1970().as_secs_f64())
             .map_err(|problem| delegation_failed(format!("Delegation failed: {problem}"), target_agent, None))?;
         let member = |name: &str| answer.get(name).filter(|value| !value.is_null());
         Ok(json!({

@@ -1,13 +1,14 @@
 //! Token usage: what models cost, counted per session, model and hour. Nothing here fails for what the service does:
 //! the result says what happened.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::transcript::{self, HourOfUsage};
 use super::{Call, Client, Params};
+use crate::clock::since_1970;
 use crate::config::{Reader, is_uuid};
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
 use crate::transport::{Response, TransportError};
@@ -224,8 +225,7 @@ fn http_failure(response: &Response) -> Value {
         "retryable": status >= 500 || status == 408 || status == 429,
         "reason": reason_of(response),
     });
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let retry_after = retry_after_ms(response.header("retry-after"), now.as_millis());
+    let retry_after = retry_after_ms(response.header("retry-after"), since_1970().as_millis());
     let relogin = status == 403
         && response.json().is_ok_and(|answer| string_member(&answer, "error") == Some("relogin_required"));
     if let Value::Object(members) = &mut failure {

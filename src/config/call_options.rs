@@ -4,6 +4,7 @@ use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
 use super::reader::Reader;
+use crate::clock::deadline_after;
 use crate::error::Result;
 
 /// Where a session's checks are decided.
@@ -125,7 +126,7 @@ pub struct CheckOptions {
 impl CheckOptions {
     /// When a call that starts now has to be over.
     pub fn deadline(&self) -> Option<Instant> {
-        self.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+        deadline_after(self.timeout)
     }
 
     /// Reads the options object of a check.

@@ -16,6 +16,7 @@ use super::guard::caught;
 use super::handles::Held;
 use super::readiness::Readiness;
 use crate::client::{Client, Running, Submitted};
+use crate::clock::deadline_after;
 use crate::decision::Verdict;
 use crate::fork::PerProcess;
 use crate::{Error, Result};
@@ -110,7 +111,7 @@ impl Queue {
     /// Takes the oldest completion; waits for one, without a timeout for as long as it takes.
     pub fn next(&self, timeout: Option<Duration>) -> Result<Completion> {
         let local = self.local()?;
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline_after(timeout);
         let mut state = local.state();
         loop {
             if state.freed {

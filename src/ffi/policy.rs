@@ -1,13 +1,13 @@
 //! The policy evaluator on its own.
 
 use std::ffi::c_char;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use super::guard::{guard, json_out};
 use super::status::armoriq_status;
 use super::text::Text;
+use crate::clock::{in_millis, since_1970};
 use crate::policy::{self, EvaluationError, lint};
 use crate::{Error, json};
 
@@ -113,16 +113,10 @@ fn checked(documents: Text<'_>, tools: Text<'_>) -> crate::Result<String> {
         Some(Value::Array(tools)) => Some(tools.as_slice()),
         Some(_) => return Err(Error::invalid_argument("tools is not a list")),
     };
-    let problems = lint::check(documents, tools, now());
+    let problems = lint::check(documents, tools, in_millis(since_1970()));
     Ok(problems.iter().map(lint::Problem::to_json).collect::<Value>().to_string())
 }
 
 fn parse(name: &str, text: &str) -> crate::Result<Value> {
     json::parse(text).map_err(|error| Error::InvalidArgument(format!("{name}: {error}")))
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Session;
 use crate::client::DelegationStatus;
+use crate::clock::deadline_after;
 use crate::config::Reader;
 use crate::{Error, Result};
 
@@ -53,7 +54,7 @@ impl Session {
     }
 
     async fn approval(&self, delegation_id: &str, options: &ApprovalOptions) -> Result<&'static str> {
-        let deadline = Instant::now().checked_add(options.timeout);
+        let deadline = deadline_after(Some(options.timeout));
         let mut interval = options.interval.max(SHORTEST_INTERVAL);
         let mut waiter = self.client().wait_for(delegation_id, deadline);
         let mut status = waiter.look().await;
@@ -94,7 +95,7 @@ impl Session {
         let email = email.ok_or_else(|| Error::invalid_argument("user_email is missing: the session has no user"))?;
         let plan = self.0.plan.load_full();
         let plan_id = plan.as_ref().and_then(|plan| plan.token.plan_id());
-        let deadline = deadline.max(Instant::now().checked_add(TIME_TO_MARK));
+        let deadline = deadline.max(deadline_after(Some(TIME_TO_MARK)));
         self.client().spend_approval(delegation_id, None, email, plan_id, deadline).await
     }
 }

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::Session;
 use super::check::Gate;
-use super::{Session, since_1970};
 use crate::client::Policies;
+use crate::clock::since_1970;
 use crate::config::{CheckOptions, SessionMode};
 use crate::decision::{Decision, Verdict};
 use crate::json::{Kind, Node, Tape};

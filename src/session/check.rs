@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Session;
 use super::answer::{self, Decider};
 use super::plan::PlanState;
-use super::{Session, since_1970};
 use crate::Error;
 use crate::client::Call;
+use crate::clock::since_1970;
 use crate::config::{CheckOptions, SessionMode};
 use crate::decision::{Cause, Decision, Verdict};
 use crate::error::Result;

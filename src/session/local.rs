@@ -8,6 +8,7 @@ use once_cell::race::OnceBox;
 use super::Session;
 use super::check::PlannedCall;
 use crate::client::Policies;
+use crate::clock::in_millis;
 use crate::decision::{Cause, Decision, PolicyIdentity};
 use crate::policy::local::{BundleState, Ground, LocalCall, LocalDecision, decide};
 use crate::policy::{Arguments, Bundle, Obligation, Verdict};
@@ -48,8 +49,7 @@ impl Session {
         };
         let call =
             LocalCall { tool: call.action, arguments, server: self.known_server(call), user_email: call.user_email };
-        let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-        then(&explain(decide(state, agent, &call, now), config.require_policy))
+        then(&explain(decide(state, agent, &call, in_millis(now)), config.require_policy))
     }
 }
 

@@ -18,7 +18,6 @@ mod tools;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use serde_json::{Value, json};
@@ -91,9 +90,4 @@ impl Session {
     fn email_of<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
         named.or(self.0.user_email.as_deref())
     }
-}
-
-/// The time by the wall clock.
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::Session;
 use super::check::Gate;
 use super::plan::PlanState;
-use super::{Session, since_1970};
+use crate::clock::since_1970;
 use crate::config::{CheckOptions, SessionMode};
 use crate::decision::Decision;
 use crate::json::Tape;

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
-use super::{Session, since_1970};
+use super::Session;
 use crate::client::{MintRequest, ReanchorRequest, TokenStanding};
+use crate::clock::since_1970;
 use crate::config::SessionMode;
 use crate::decision::{Cause, Decision};
 use crate::plan::Plan;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Session, since_1970};
+use super::Session;
+use crate::clock::{in_millis, since_1970};
 use crate::json::{Kind, ObjectWriter, Tape, push_text};
 use crate::plan::names;
 use crate::policy::{Outlook, Outlooks, Verdict};
@@ -33,7 +34,7 @@ impl Session {
         let bundle = policies.bundle().filter(|_| !policies.is_stale());
         let ungoverned = if config.require_policy { Verdict::Block } else { Verdict::Allow };
         let user_email = self.email_of(None);
-        let now = i64::try_from(since_1970().as_millis()).unwrap_or(i64::MAX);
+        let now = in_millis(since_1970());
         let outlooks = bundle.and_then(|bundle| Outlooks::new(bundle, agent, user_email, now, ungoverned));
         Ok(report(match outlooks {
             Some(outlooks) => answers(&tools, self.0.options.default_mcp_name.as_deref(), outlooks),
