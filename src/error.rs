@@ -76,6 +76,11 @@ impl Error {
         Self::Configuration(message.into())
     }
 
+    pub fn delegation(message: impl Into<String>, delegation_id: Option<&str>, status_code: Option<u16>) -> Self {
+        let delegation_id = delegation_id.map(str::to_owned);
+        Self::Delegation { message: message.into(), target_agent: None, delegation_id, status_code }
+    }
+
     /// The attributes that the error has something to say about, by the official SDK's names.
     pub fn attributes(&self) -> Map<String, Value> {
         let attributes = match self {

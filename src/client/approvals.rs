@@ -149,12 +149,7 @@ impl Client {
                 return Ok(Claim { approvals, key, ends_as: State::Unspent });
             }
         };
-        Err(Error::Delegation {
-            message: format!("the approval {delegation_id} {problem}"),
-            target_agent: None,
-            delegation_id: Some(delegation_id.to_owned()),
-            status_code: None,
-        })
+        Err(Error::delegation(format!("the approval {delegation_id} {problem}"), Some(delegation_id), None))
     }
 
     /// Spends an approval: in this process, and with the service. Only when both took it as unused, it counts.

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
 use super::Client;
 use crate::Result;
+use crate::log::warning;
 use crate::transport::{Method, Request, Response, TransportError, Watch, url_with_query};
 
 /// A request that is being put together.
@@ -103,6 +105,17 @@ impl Call {
         }
         Ok(response)
     }
+}
+
+/// What a call says that is no failure where its message did not arrive: whether it did, and why not.
+pub(crate) fn delivery(what: &str, sent: Result<Response, TransportError>) -> Value {
+    let reason = match sent {
+        Ok(response) if response.is_success() => return json!({ "delivered": true }),
+        Ok(response) => format!("HTTP {}", response.status()),
+        Err(error) => error.to_string(),
+    };
+    warning!("{what} was not delivered: {reason}");
+    json!({ "delivered": false, "reason": reason })
 }
 
 impl Client {

@@ -2,12 +2,12 @@
 
 use serde_json::{Number, Value, json};
 
+use super::call::delivery;
 use super::{Call, Client, DelegationRequest, Params};
+use crate::Result;
 use crate::config::Reader;
-use crate::json::{self, Node, ObjectWriter, Tape};
-use crate::log::warning;
+use crate::json::{self, ObjectWriter};
 use crate::transport::path_segment;
-use crate::{Error, Result};
 
 /// The status of a plan that was carried out.
 const COMPLETED: &str = "completed";
@@ -15,15 +15,13 @@ const COMPLETED: &str = "completed";
 impl Client {
     /// Asks for a human's approval of a call.
     pub async fn create_delegation_request(&self, params: Params<'_>) -> Result<Value> {
-        let tape = Tape::object(params.text).map_err(|error| Error::InvalidArgument(format!("params: {error}")))?;
         let request = params.read(|reader| {
-            let arguments = reader.members("arguments")?.and_then(|_| tape.root()?.member("arguments"));
+            let arguments = reader.members("arguments")?.map(|_| params.object_text("arguments")).transpose()?;
             Ok(DelegationRequest {
                 tool: reader.required_text("tool")?,
                 action: reader.required_text("action")?,
                 requester_email: reader.required_text("requester_email")?,
-                // Forwarded as it was written.
-                arguments: arguments.map(Node::raw),
+                arguments,
                 amount: amount(reader, "amount")?,
                 requester_role: reader.text("requester_role")?,
                 requester_limit: amount(reader, "requester_limit")?,
@@ -103,13 +101,7 @@ impl Client {
             .retried()
             .send(self)
             .await;
-        let reason = match sent {
-            Ok(response) if response.is_success() => return Ok(json!({ "delivered": true })),
-            Ok(response) => format!("HTTP {}", response.status()),
-            Err(error) => error.to_string(),
-        };
-        warning!("the status of a plan was not delivered: {reason}");
-        Ok(json!({ "delivered": false, "reason": reason }))
+        Ok(delivery("the status of a plan", sent))
     }
 }
 

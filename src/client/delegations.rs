@@ -155,7 +155,7 @@ impl Client {
         let response = Call::get(self.backend_url(&path, &[])).limit(10).deadline(deadline).send(self).await?;
         if !response.is_success() {
             let message = format!("delegation status check failed (HTTP {})", response.status());
-            return Err(failure(message, Some(delegation_id), response.status()));
+            return Err(Error::delegation(message, Some(delegation_id), Some(response.status())));
         }
         let answer = response.json().unwrap_or(Value::Null);
         Ok(string_member(&answer, "status").unwrap_or("none").to_owned())
@@ -182,23 +182,13 @@ impl Client {
             return Ok(());
         }
         let message = format!("the approval {delegation_id} was not accepted as unused (HTTP {})", response.status());
-        Err(failure(message, Some(delegation_id), response.status()))
+        Err(Error::delegation(message, Some(delegation_id), Some(response.status())))
     }
 }
 
 /// The official SDK's exception says no more than its message.
 fn refused_request(said: &str) -> Error {
-    let message = format!("Failed to create delegation request: {said}");
-    Error::Delegation { message, target_agent: None, delegation_id: None, status_code: None }
-}
-
-fn failure(message: String, delegation_id: Option<&str>, status: u16) -> Error {
-    Error::Delegation {
-        message,
-        target_agent: None,
-        delegation_id: delegation_id.map(str::to_owned),
-        status_code: Some(status),
-    }
+    Error::delegation(format!("Failed to create delegation request: {said}"), None, None)
 }
 
 /// `deleg-{epoch ms}-{8 hex}`

@@ -52,6 +52,7 @@ impl Client {
         *self.0.directory.bootstrap.get().lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.bootstrap(params).await
     }
+
     /// The MCP servers that are registered.
     pub async fn list_mcps(&self, params: Params<'_>) -> Result<Value> {
         params.none()?;
@@ -109,7 +110,8 @@ impl Client {
     }
 }
 
-fn json_of(response: &Response, what: &str) -> Result<Value> {
+/// The answer as JSON; `what` names the question in the error.
+pub(super) fn json_of(response: &Response, what: &str) -> Result<Value> {
     response.json().map_err(|error| Error::Service {
         message: format!("{what} answered no JSON: {error}"),
         status_code: Some(response.status()),

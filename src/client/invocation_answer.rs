@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::tokens::revoked;
 use super::{Invocation, sse};
 use crate::error::PolicyRefusal;
 use crate::json::{self, is_truthy};
@@ -16,7 +17,7 @@ type Answer = Map<String, Value>;
 /// The tool's result, as the proxy of this address gave it.
 pub(super) fn read(invocation: &Invocation<'_>, url: &str, response: &Response) -> Result<Value> {
     if response.says_revoked() {
-        return Err(revoked(invocation, response));
+        return Err(revoked(invocation.token, response));
     }
     let answer = match is_event_stream(response.header("content-type")) {
         true => answer_in_events(response.body())
@@ -151,14 +152,6 @@ fn enforced(answer: &Answer, envelope: &Value, is_success: bool) -> Result<Verdi
         (Some(Value::Bool(false)), Verdict::Allow) => Ok(Verdict::Block),
         (_, strictest) => Ok(strictest),
     }
-}
-
-fn revoked(invocation: &Invocation<'_>, response: &Response) -> Error {
-    let answer = answer_in_body(response.body()).unwrap_or_default();
-    let reason = answer.get("reason").and_then(Value::as_str).map(str::to_owned);
-    let said = reason.clone().unwrap_or_else(|| response.text().into_owned());
-    let token_id = invocation.token.token_id.clone();
-    Error::TokenRevoked { message: format!("Token {token_id} was revoked: {said}"), token_id: Some(token_id), reason }
 }
 
 /// An answer with a status of failure that decides nothing.

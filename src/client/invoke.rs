@@ -5,6 +5,7 @@ use std::time::Instant;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
+use super::tokens::read_token;
 use super::{Call, Client, Params, invocation_answer};
 use crate::Result;
 use crate::clock::{deadline_after, since_1970};
@@ -33,9 +34,7 @@ pub(super) struct Target {
 impl Target {
     pub fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let (mcp, action) = (reader.required_string("mcp")?, reader.required_string("action")?);
-        let token = reader.value("intent_token");
-        let token = IntentToken::from_json(reader.required("intent_token", token)?)?;
-        Ok(Self { mcp, action, token })
+        Ok(Self { mcp, action, token: read_token(reader)? })
     }
 
     pub fn invocation<'a>(&'a self, arguments: &'a str, user_email: Option<&'a str>) -> Invocation<'a> {

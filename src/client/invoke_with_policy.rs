@@ -226,10 +226,5 @@ fn not_requested(mut held: PolicyRefusal, error: &Error) -> Error {
 }
 
 fn failed(message: impl Into<String>, delegation_id: &str) -> Error {
-    Error::Delegation {
-        message: message.into(),
-        target_agent: None,
-        delegation_id: Some(delegation_id.to_owned()),
-        status_code: None,
-    }
+    Error::delegation(message, Some(delegation_id), None)
 }

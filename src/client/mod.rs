@@ -35,7 +35,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 pub(crate) use approvals::ReviewedCall;
-pub(crate) use call::Call;
+pub(crate) use call::{Call, delivery};
 pub(crate) use calls::{Running, Submitted};
 pub(crate) use delegations::{DelegationRequest, DelegationStatus};
 pub(crate) use invoke::Invocation;

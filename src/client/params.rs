@@ -12,7 +12,7 @@ use crate::{Error, Result, json};
 /// The parameters of a client method, by name.
 pub struct Params<'a> {
     /// As the caller wrote them: tool arguments are taken from here and forwarded byte for byte.
-    pub(super) text: &'a str,
+    text: &'a str,
     members: Map<String, Value>,
 }
 

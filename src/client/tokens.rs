@@ -76,7 +76,7 @@ impl Client {
             Ok((
                 reader.value("plan"),
                 reader.members("policy")?,
-                reader.number("validity_seconds", "a positive number", |seconds| seconds > 0.0)?,
+                reader.seconds("validity_seconds")?,
                 reader.text("user_email")?,
             ))
         })?;
@@ -180,6 +180,15 @@ impl Client {
 pub(super) fn read_token(reader: &mut Reader<'_>) -> Result<IntentToken> {
     let token = reader.members("intent_token")?;
     IntentToken::from_json(reader.required("intent_token", token)?)
+}
+
+/// What a 401 says that calls the token revoked.
+pub(super) fn revoked(token: &IntentToken, response: &Response) -> Error {
+    let answer = response.json().unwrap_or_default();
+    let reason = string_member(&answer, "reason").map(str::to_owned);
+    let said = reason.clone().unwrap_or_else(|| response.text().into_owned());
+    let token_id = token.token_id.clone();
+    Error::TokenRevoked { message: format!("Token {token_id} was revoked: {said}"), token_id: Some(token_id), reason }
 }
 
 /// A plan has to have steps, and may have more.

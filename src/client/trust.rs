@@ -3,7 +3,7 @@
 
 use serde_json::{Number, Value, json};
 
-use super::tokens::read_token;
+use super::tokens::{read_token, revoked};
 use super::{Call, Client, Params};
 use crate::clock::since_1970;
 use crate::config::Reader;
@@ -223,17 +223,7 @@ impl Client {
         for secret in [token.jwt_token.as_deref(), string_member(&csrg_token, "signature")].into_iter().flatten() {
             response.conceal(secret);
         }
-        let text = response.text();
-        if response.says_revoked() {
-            let reason = json::parse(&text).ok().and_then(|said| string_member(&said, "reason").map(str::to_owned));
-            let said = reason.as_deref().unwrap_or(&text);
-            return Err(Error::TokenRevoked {
-                message: format!("Token {} was revoked: {said}", token.token_id),
-                token_id: Some(token.token_id.clone()),
-                reason,
-            });
-        }
-        Err(failed(&text, Some(status)))
+        Err(if response.says_revoked() { revoked(token, &response) } else { failed(&response.text(), Some(status)) })
     }
 }
 
@@ -248,7 +238,7 @@ fn no_delegation(answer: &Value) -> Error {
 }
 
 fn validity(reader: &mut Reader<'_>) -> Result<Number> {
-    let validity = reader.number("validity_seconds", "a positive number", |seconds| seconds > 0.0)?;
+    let validity = reader.seconds("validity_seconds")?;
     Ok(validity.unwrap_or(DEFAULT_VALIDITY.into()))
 }
 

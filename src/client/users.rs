@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::directory::json_of;
 use super::{Call, Client, Params};
 use crate::config::SessionOptions;
 use crate::fork::PerProcess;
@@ -107,10 +108,7 @@ impl Client {
             let message = format!("sdk/resolve-user failed for {email}: {} {}", response.status(), response.text());
             return Err(Error::Configuration(message));
         }
-        let context = response.json().map_err(|error| Error::Service {
-            message: format!("sdk/resolve-user answered no JSON: {error}"),
-            status_code: Some(response.status()),
-        })?;
+        let context = json_of(&response, "sdk/resolve-user")?;
         self.0.users.insert(email.to_owned(), context.clone());
         Ok(context)
     }

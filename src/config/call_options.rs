@@ -79,9 +79,7 @@ impl SessionOptions {
             Ok(Self {
                 mode: reader.choice("mode", &modes)?.unwrap_or(default.mode),
                 default_mcp_name: reader.string("default_mcp_name")?,
-                validity_seconds: reader
-                    .number("validity_seconds", "a positive number", |seconds| seconds > 0.0)?
-                    .unwrap_or(default.validity_seconds),
+                validity_seconds: reader.seconds("validity_seconds")?.unwrap_or(default.validity_seconds),
                 llm: reader.string("llm")?.unwrap_or(default.llm),
                 session_id: match reader.string("session_id")? {
                     Some(id) if !is_uuid(&id) => return Err(reader.expected("session_id", "a UUID")),

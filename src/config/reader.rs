@@ -121,6 +121,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A number of seconds, more than none.
+    pub fn seconds(&mut self, name: &'static str) -> Result<Option<Number>> {
+        self.number(name, "a positive number", |seconds| seconds > 0.0)
+    }
+
     /// One of a few words.
     pub fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Result<Option<T>> {
         let Some(value) = self.value(name) else { return Ok(None) };

@@ -94,7 +94,7 @@ impl Session {
             true => Ok(delegation_id),
             false => {
                 let message = format!("{delegation_id} was requested for another call, which is still to be decided");
-                Err(Error::Delegation { message, target_agent: None, delegation_id: None, status_code: None })
+                Err(Error::delegation(message, None, None))
             }
         }
     }

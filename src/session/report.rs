@@ -2,13 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Session;
-use crate::client::Call;
+use crate::client::{Call, delivery};
 use crate::config::{ReportOptions, is_uuid};
 use crate::json::{self, ObjectWriter};
-use crate::log::warning;
 use crate::plan::{Resolution, names};
 use crate::{Error, Result};
 
@@ -30,13 +29,7 @@ impl Session {
         result.map(json::parse).transpose().map_err(|error| Error::InvalidArgument(format!("result: {error}")))?;
         let body = self.audit_body(tool, options)?;
         let sent = Call::post(self.client().backend_url("/iap/audit", &[]), body).limit(5).send(self.client()).await;
-        let reason = match sent {
-            Ok(response) if response.is_success() => return Ok(json!({ "delivered": true })),
-            Ok(response) => format!("HTTP {}", response.status()),
-            Err(error) => error.to_string(),
-        };
-        warning!("a report was not delivered: {reason}");
-        Ok(json!({ "delivered": false, "reason": reason }))
+        Ok(delivery("a report", sent))
     }
 
     fn audit_body(&self, tool: &str, options: &ReportOptions) -> Result<String> {
