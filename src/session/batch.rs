@@ -6,12 +6,12 @@ use std::time::Instant;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::Session;
-use super::check::Gate;
+use super::check::{Gate, arguments_in};
 use crate::client::Policies;
 use crate::clock::since_1970;
 use crate::config::{CheckOptions, SessionMode};
 use crate::decision::{Decision, Verdict};
-use crate::json::{Kind, Node, Tape};
+use crate::json::{Kind, Map, Node, Tape, Value};
 use crate::{Error, Result};
 
 /// How many calls a batch may have.
@@ -33,7 +33,7 @@ impl Session {
         let tape = read(calls)?;
         let calls = calls_of(&tape)?;
         match self.mode() {
-            SessionMode::Local => self.decide_all(&calls, &self.local_policies(options.timeout), options, json),
+            SessionMode::Local => Ok(self.decide_all(&calls, &self.local_policies(options.timeout), options, json)),
             SessionMode::Sdk | SessionMode::Proxy => {
                 let decisions = self.client().run(self.ask_all(&calls, options))?;
                 Ok(write_all(json, &calls, &decisions))
@@ -48,10 +48,8 @@ impl Session {
         let mut json = String::new();
         match self.mode() {
             SessionMode::Local => {
-                if self.client().policies().is_stale() {
-                    self.client().refresh_stale(options.timeout).await;
-                }
-                self.decide_all(&calls, &self.client().policies(), options, &mut json)?;
+                let policies = self.local_policies_async(options.timeout).await;
+                self.decide_all(&calls, &policies, options, &mut json);
             }
             SessionMode::Sdk | SessionMode::Proxy => {
                 let decisions = self.ask_all(&calls, options).await?;
@@ -67,9 +65,8 @@ impl Session {
         policies: &Policies,
         options: &CheckOptions,
         json: &mut String,
-    ) -> Result<Verdict> {
-        let none = no_arguments()?;
-        let none = none.root().ok_or_else(no_root)?;
+    ) -> Verdict {
+        let none = Value::Object(Map::new());
         let (plan, now) = (self.0.plan.load(), since_1970());
         let mut strictest = Verdict::Allow;
         json.push('[');
@@ -77,14 +74,16 @@ impl Session {
             strictest = match self.gate(plan.as_ref(), now, &call.tool, options) {
                 Gate::Refused(refusal) => write(json, strictest, call, &refusal),
                 Gate::Planned(_, planned) => {
-                    let arguments = call.arguments.unwrap_or(none);
                     let then = |decision: &Decision<'_>| write(json, strictest, call, decision);
-                    self.decide_locally(policies, &planned, &arguments, now, then)
+                    match &call.arguments {
+                        Some(arguments) => self.decide_locally(policies, &planned, arguments, now, then),
+                        None => self.decide_locally(policies, &planned, &none, now, then),
+                    }
                 }
             };
         }
         json.push(']');
-        Ok(strictest)
+        strictest
     }
 
     async fn ask_all(&self, calls: &[BatchCall<'_>], options: &CheckOptions) -> Result<Vec<Decision<'static>>> {
@@ -118,8 +117,7 @@ impl Session {
             Gate::Planned(plan, planned) => (plan, planned),
             Gate::Refused(refusal) => return Ok((place, refusal)),
         };
-        let arguments = Tape::object(call.arguments.map_or("{}", Node::raw));
-        let arguments = arguments.map_err(|error| Error::Internal(error.to_string()))?;
+        let arguments = arguments_in(call.arguments.map_or("{}", Node::raw))?;
         Ok((place, self.ask(plan, planned, &arguments, deadline).await?))
     }
 }
@@ -146,7 +144,7 @@ fn read(calls: &str) -> Result<Tape<'_>> {
 }
 
 fn calls_of<'t>(tape: &'t Tape<'_>) -> Result<Vec<BatchCall<'t>>> {
-    let calls = tape.root().ok_or_else(no_root)?.items().enumerate();
+    let calls = tape.root().into_iter().flat_map(Node::items).enumerate();
     let calls = calls.map(|(place, call)| read_call(call).map_err(|what| refused(format!("calls[{place}]: {what}"))));
     let calls = calls.collect::<Result<Vec<_>>>()?;
     match calls.len() {
@@ -171,14 +169,6 @@ fn read_call(call: Node<'_>) -> std::result::Result<BatchCall<'_>, &'static str>
         }
     }
     Ok(BatchCall { tool: tool.ok_or("tool is missing")?, arguments })
-}
-
-fn no_arguments() -> Result<Tape<'static>> {
-    Tape::object("{}").map_err(|error| Error::Internal(error.to_string()))
-}
-
-fn no_root() -> Error {
-    Error::Internal("JSON without a value".into())
 }
 
 fn refused(message: String) -> Error {

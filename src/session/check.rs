@@ -33,6 +33,11 @@ pub(super) enum Gate<'a> {
     Planned(&'a Arc<PlanState>, PlannedCall<'a>),
 }
 
+/// The arguments of a call as a caller wrote them.
+pub(super) fn arguments_in(args: &str) -> Result<Tape<'_>> {
+    Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))
+}
+
 impl Session {
     /// Decides one call and hands the decision to `then`. Every decision is `Ok`, the blocking ones included.
     pub fn check<T>(
@@ -43,7 +48,7 @@ impl Session {
         then: impl FnOnce(&Decision<'_>) -> T,
     ) -> Result<T> {
         self.client().open()?;
-        let arguments = Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))?;
+        let arguments = arguments_in(args)?;
         let plan = self.0.plan.load();
         let now = since_1970();
         match self.gate(plan.as_ref(), now, tool, options) {

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use super::Session;
+use super::check::arguments_in;
 use crate::client::Invocation;
 use crate::config::CheckOptions;
-use crate::json::Tape;
 use crate::plan::Resolution;
 use crate::{Error, Result};
 
@@ -19,7 +19,7 @@ impl Session {
     }
 
     pub(crate) async fn dispatch_async(&self, tool: &str, args: &str, options: &CheckOptions) -> Result<Value> {
-        let arguments = Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))?;
+        let arguments = arguments_in(args)?;
         let plan = self
             .0
             .plan

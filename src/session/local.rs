@@ -28,6 +28,14 @@ impl Session {
         self.client().policies()
     }
 
+    /// As [`Session::local_policies`], for a call that no thread waits in.
+    pub(super) async fn local_policies_async(&self, timeout: Option<Duration>) -> Policies {
+        if self.client().policies().is_stale() {
+            self.client().refresh_stale(timeout).await;
+        }
+        self.client().policies()
+    }
+
     /// Decides a planned call by the policy of the client's agent.
     pub(super) fn decide_locally<T, A: Arguments + ?Sized>(
         &self,

@@ -4,13 +4,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Session;
-use super::check::Gate;
+use super::check::{Gate, arguments_in};
 use super::plan::PlanState;
+use crate::Result;
 use crate::clock::since_1970;
 use crate::config::{CheckOptions, SessionMode};
 use crate::decision::Decision;
-use crate::json::Tape;
-use crate::{Error, Result};
 
 /// A check that has to ask the service. It has all that it needs, the plan of its session at that time included, and
 /// can go on on another thread.
@@ -33,7 +32,7 @@ impl Session {
         then: impl FnOnce(&Decision<'_>) -> T,
     ) -> Result<ControlFlow<T, PendingCheck>> {
         self.client().open()?;
-        let arguments = read(args)?;
+        let arguments = arguments_in(args)?;
         let plan = self.0.plan.load_full();
         let now = since_1970();
         let (plan, call) = match self.gate(plan.as_ref(), now, tool, &options) {
@@ -66,21 +65,17 @@ impl PendingCheck {
     pub async fn decide<T>(&self, then: impl FnOnce(&Decision<'_>) -> T) -> Result<T> {
         let Self { session, plan, tool, args, options } = self;
         let deadline = options.deadline();
-        let arguments = read(args)?;
+        let arguments = arguments_in(args)?;
         let (plan, call) = match session.gate(Some(plan), since_1970(), tool, options) {
             Gate::Planned(plan, call) => (plan, call),
             Gate::Refused(refusal) => return Ok(then(&refusal)),
         };
         match session.mode() {
             SessionMode::Local => {
-                session.client().refresh_stale(options.timeout).await;
-                Ok(session.decide_locally(&session.client().policies(), &call, &arguments, since_1970(), then))
+                let policies = session.local_policies_async(options.timeout).await;
+                Ok(session.decide_locally(&policies, &call, &arguments, since_1970(), then))
             }
             SessionMode::Sdk | SessionMode::Proxy => Ok(then(&session.ask(plan, call, &arguments, deadline).await?)),
         }
     }
-}
-
-fn read(args: &str) -> Result<Tape<'_>> {
-    Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))
 }
