@@ -71,24 +71,9 @@ impl IntentToken {
     /// What is wrong with it.
     pub fn from_delegation(delegation: &Value, now: f64) -> Result<Self, String> {
         let fields = Fields(delegation.as_object().ok_or("the delegated token is not an object")?);
-        Ok(Self {
-            token_id: fields.text_or_empty("token_id")?,
-            plan_hash: fields.text_or_empty("plan_hash")?,
-            plan_id: fields.optional_text("plan_id")?,
-            signature: fields.text_or_empty("signature")?,
-            issued_at: fields.number("issued_at")?.unwrap_or(now),
-            expires_at: fields.number("expires_at")?.unwrap_or(0.0),
-            policy: fields.object("policy")?.unwrap_or_default(),
-            composite_identity: fields.text_or_empty("composite_identity")?,
-            client_info: fields.object("client_info")?,
-            policy_validation: fields.object("policy_validation")?,
-            step_proofs: fields.list_or_empty("step_proofs")?,
-            total_steps: fields.count("total_steps")?,
-            raw_token: Map::from_iter([("token".to_owned(), delegation.clone())]),
-            jwt_token: fields.optional_text("jwt_token")?,
-            policy_snapshot: fields.objects("policy_snapshot")?,
-            subtree_delegation: None,
-        })
+        let issued_at = fields.number("issued_at")?.unwrap_or(now);
+        let raw_token = Map::from_iter([("token".to_owned(), delegation.clone())]);
+        Ok(Self { issued_at, raw_token, ..with_what_there_is(&fields)? })
     }
 
     /// The token as it is given out.
@@ -249,20 +234,34 @@ fn read_token(value: &Value) -> Result<IntentToken, String> {
     Ok(IntentToken {
         token_id: fields.required_text("token_id")?,
         plan_hash: fields.required_text("plan_hash")?,
-        plan_id: fields.optional_text("plan_id")?,
         signature: fields.required_text("signature")?,
         issued_at: fields.number("issued_at")?.ok_or_else(|| missing("issued_at"))?,
         expires_at: fields.number("expires_at")?.ok_or_else(|| missing("expires_at"))?,
+        raw_token: fields.object("raw_token")?.ok_or_else(|| missing("raw_token"))?,
+        subtree_delegation: fields.object("subtree_delegation")?,
+        ..with_what_there_is(&fields)?
+    })
+}
+
+/// A token with every member that is there; what has to be there is up to the caller. Without an expiry it has expired.
+fn with_what_there_is(fields: &Fields<'_>) -> Result<IntentToken, String> {
+    Ok(IntentToken {
+        token_id: fields.text_or_empty("token_id")?,
+        plan_hash: fields.text_or_empty("plan_hash")?,
+        plan_id: fields.optional_text("plan_id")?,
+        signature: fields.text_or_empty("signature")?,
+        issued_at: 0.0,
+        expires_at: fields.number("expires_at")?.unwrap_or(0.0),
         policy: fields.object("policy")?.unwrap_or_default(),
         composite_identity: fields.text_or_empty("composite_identity")?,
         client_info: fields.object("client_info")?,
         policy_validation: fields.object("policy_validation")?,
         step_proofs: fields.list_or_empty("step_proofs")?,
         total_steps: fields.count("total_steps")?,
-        raw_token: fields.object("raw_token")?.ok_or_else(|| missing("raw_token"))?,
+        raw_token: Map::new(),
         jwt_token: fields.optional_text("jwt_token")?,
         policy_snapshot: fields.objects("policy_snapshot")?,
-        subtree_delegation: fields.object("subtree_delegation")?,
+        subtree_delegation: None,
     })
 }
 
