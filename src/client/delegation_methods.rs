@@ -67,7 +67,7 @@ impl Client {
     /// Tells where a request for an approval stands.
     pub async fn get_delegation_status(&self, params: Params<'_>) -> Result<Value> {
         let delegation_id = params.read(|reader| reader.required_text("delegation_id"))?;
-        let status = self.delegation_status_text(delegation_id, None).await?;
+        let status = self.delegation_status_text(delegation_id).await?;
         Ok(status.into())
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Call, Client};
 use crate::clock::since_1970;
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
-use crate::transport::path_segment;
+use crate::transport::{Response, TransportErrorKind, path_segment};
 use crate::{Error, Result};
 
 /// What a human is asked to approve. What is `None` is not sent.
@@ -132,12 +132,18 @@ impl Client {
         }))
     }
 
+    /// Where a request stands, for one who waits and looks again. While a service is left alone because it has been
+    /// failing, nothing new is known: the wait goes on.
     pub(crate) async fn delegation_status(
         &self,
         delegation_id: &str,
         deadline: Option<Instant>,
     ) -> Result<DelegationStatus> {
-        Ok(match self.delegation_status_text(delegation_id, deadline).await?.as_str() {
+        let response = match self.status_call(delegation_id)?.deadline(deadline).send(self).await {
+            Err(error) if error.kind == TransportErrorKind::Refused => return Ok(DelegationStatus::Pending),
+            sent => sent?,
+        };
+        Ok(match status_in(&response, delegation_id)?.as_str() {
             "approved" => DelegationStatus::Approved,
             "rejected" => DelegationStatus::Rejected,
             "expired" => DelegationStatus::Expired,
@@ -146,19 +152,13 @@ impl Client {
     }
 
     /// The status as the service names it; `none` where it names none.
-    pub(super) async fn delegation_status_text(
-        &self,
-        delegation_id: &str,
-        deadline: Option<Instant>,
-    ) -> Result<String> {
+    pub(super) async fn delegation_status_text(&self, delegation_id: &str) -> Result<String> {
+        status_in(&self.status_call(delegation_id)?.send(self).await?, delegation_id)
+    }
+
+    fn status_call(&self, delegation_id: &str) -> Result<Call> {
         let path = format!("/delegation/{}/status", path_segment(delegation_id)?);
-        let response = Call::get(self.backend_url(&path, &[])).limit(10).deadline(deadline).send(self).await?;
-        if !response.is_success() {
-            let message = format!("delegation status check failed (HTTP {})", response.status());
-            return Err(Error::delegation(message, Some(delegation_id), Some(response.status())));
-        }
-        let answer = response.json().unwrap_or(Value::Null);
-        Ok(string_member(&answer, "status").unwrap_or("none").to_owned())
+        Ok(Call::get(self.backend_url(&path, &[])).limit(10))
     }
 
     /// Spends an approval. Only a 2xx says that it was there to be spent.
@@ -184,6 +184,15 @@ impl Client {
         let message = format!("the approval {delegation_id} was not accepted as unused (HTTP {})", response.status());
         Err(Error::delegation(message, Some(delegation_id), Some(response.status())))
     }
+}
+
+fn status_in(response: &Response, delegation_id: &str) -> Result<String> {
+    if !response.is_success() {
+        let message = format!("delegation status check failed (HTTP {})", response.status());
+        return Err(Error::delegation(message, Some(delegation_id), Some(response.status())));
+    }
+    let answer = response.json().unwrap_or(Value::Null);
+    Ok(string_member(&answer, "status").unwrap_or("none").to_owned())
 }
 
 /// The official SDK's exception says no more than its message.

@@ -237,3 +237,15 @@ fn a_wait_ends_in_time_whoever_asks_and_however_slowly_it_is_answered() {
     });
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_service_that_fails_for_a_while_does_not_end_the_wait() {
+    let looks = AtomicUsize::new(0);
+    let server = Server::start(move |_, request| match path(request) {
+        "/delegation/del_1/status" if looks.fetch_add(1, Ordering::SeqCst) < 6 => Reply::json(503, "{}"),
+        "/delegation/del_1/status" => Reply::json(200, r#"{"status":"approved"}"#),
+        _ => usual(request),
+    });
+    let session = session(&server);
+    assert_eq!(wait(&session, 60_000, 10).unwrap(), "approved");
+}
