@@ -12,13 +12,15 @@
 
 enum { CALLS = 1000 };
 
-static void must(armoriq_status status, const char *what, char *json)
+/* It takes the address of `json`, since C may read an argument before it makes the call that stands beside it. */
+static void must(armoriq_status status, const char *what, char **json)
 {
     if (status != ARMORIQ_OK) {
-        fprintf(stderr, "%s: %s: %s\n", what, armoriq_status_name(status), json ? json : "");
+        fprintf(stderr, "%s: %s: %s\n", what, armoriq_status_name(status), *json ? *json : "");
         exit(1);
     }
-    armoriq_string_free(json);
+    armoriq_string_free(*json);
+    *json = NULL;
 }
 
 int main(void)
@@ -32,14 +34,14 @@ int main(void)
     char *json = NULL;
     int loop = epoll_create1(EPOLL_CLOEXEC), completed = 0, allowed = 0, wrong = 0;
 
-    must(armoriq_client_new(ARMORIQ_ABI_VERSION, NULL, &client, &json), "client", json);
-    must(armoriq_for_user(client, "alice@example.com", &alice, &json), "user", json);
-    must(armoriq_user_start_session(alice, "{\"mode\": \"sdk\"}", &session, &json), "session", json);
+    must(armoriq_client_new(ARMORIQ_ABI_VERSION, NULL, &client, &json), "client", &json);
+    must(armoriq_for_user(client, "alice@example.com", &alice, &json), "user", &json);
+    must(armoriq_user_start_session(alice, "{\"mode\": \"sdk\"}", &session, &json), "session", &json);
     must(armoriq_session_start_plan(session,
                                     "[{\"name\": \"data-mcp__fetch_sales\"}, {\"name\": \"data-mcp__drop_table\"}]", NULL,
                                     &json),
-         "plan", json);
-    must(armoriq_queue_new(CALLS, &queue, &json), "queue", json);
+         "plan", &json);
+    must(armoriq_queue_new(CALLS, &queue, &json), "queue", &json);
 
     /* The descriptor goes into the loop like any other. */
     event.data.ptr = queue;
@@ -51,7 +53,7 @@ int main(void)
     for (int call = 0; call < CALLS; call++)
         must(armoriq_submit_check(session, queue, (uint64_t)call,
                                   call % 2 ? "data-mcp__drop_table" : "data-mcp__fetch_sales", "{}", NULL, NULL, &json),
-             "submit", json);
+             "submit", &json);
 
     while (completed < CALLS) {
         if (epoll_wait(loop, &event, 1, 60000) != 1) {

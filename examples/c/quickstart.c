@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Prints what went wrong, and ends the program. */
-static void must(armoriq_status status, const char *what, char *json)
+/* Prints what went wrong, and ends the program. It takes the address of `json`, since C may read an argument before it
+ * makes the call that stands beside it. */
+static void must(armoriq_status status, const char *what, char **json)
 {
     if (status != ARMORIQ_OK) {
-        fprintf(stderr, "%s: %s: %s\n", what, armoriq_status_name(status), json ? json : "");
+        fprintf(stderr, "%s: %s: %s\n", what, armoriq_status_name(status), *json ? *json : "");
         exit(1);
     }
-    armoriq_string_free(json);
+    armoriq_string_free(*json);
+    *json = NULL;
 }
 
 /* Copies a text member of a JSON object. A real program uses its JSON library here. */
@@ -71,10 +73,10 @@ int main(void)
     char *json = NULL;
 
     /* One client per process. The API key and the addresses come from the environment. */
-    must(armoriq_client_new(ARMORIQ_ABI_VERSION, NULL, &client, &json), "client", json);
+    must(armoriq_client_new(ARMORIQ_ABI_VERSION, NULL, &client, &json), "client", &json);
     /* One scope per end user, one session per turn of the agent. */
-    must(armoriq_for_user(client, "alice@example.com", &alice, &json), "user", json);
-    must(armoriq_user_start_session(alice, "{\"mode\": \"sdk\"}", &session, &json), "session", json);
+    must(armoriq_for_user(client, "alice@example.com", &alice, &json), "user", &json);
+    must(armoriq_user_start_session(alice, "{\"mode\": \"sdk\"}", &session, &json), "session", &json);
 
     must(armoriq_session_start_plan(session,
                                     "[{\"name\": \"data-mcp__fetch_sales\", \"args\": {\"quarter\": \"Q4\"}},"
@@ -82,7 +84,7 @@ int main(void)
                                     " {\"name\": \"data-mcp__drop_table\", \"args\": {\"table\": \"sales\"}},"
                                     " {\"name\": \"mail-mcp__send_report\", \"args\": {}}]",
                                     "Pay the vendor and report the sales", &json),
-         "plan", json);
+         "plan", &json);
 
     ask(session, "data-mcp__fetch_sales", "{\"quarter\": \"Q4\"}", delegation, sizeof delegation);
     ask(session, "data-mcp__drop_table", "{\"table\": \"sales\"}", delegation, sizeof delegation);
@@ -90,7 +92,6 @@ int main(void)
     if (ask(session, "payments-mcp__pay_vendor", "{\"amount\": 250}", delegation, sizeof delegation) == ARMORIQ_HOLD) {
         printf("       waiting for approval of %s\n", delegation);
         fflush(stdout);
-        json = NULL;
         if (armoriq_session_await_approval(session, delegation, "{\"timeout_ms\": 60000, \"interval_ms\": 200}",
                                            &json) != ARMORIQ_OK)
             print_error(json);
