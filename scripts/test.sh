@@ -38,7 +38,7 @@ step_format() { cargo fmt --all --check; }
 
 step_shell() {
     need shellcheck
-    shellcheck -x -S warning -e SC2046 scripts/*.sh examples/*.sh tests/*.sh tests/*/*.sh .ci/run
+    shellcheck -x -S warning -e SC2046 scripts/*.sh examples/*.sh examples/*/*.sh tests/*.sh tests/*/*.sh .ci/run
 }
 
 step_clippy() { cargo clippy --locked --workspace --all-targets -- -D warnings; }
@@ -103,6 +103,10 @@ step_demo() { scripts/demo.sh; }
 
 step_examples() { outside examples/run.sh; }
 
+step_async() { outside examples/async/run.sh; }
+
+step_mcp() { outside tests/mcp/run.sh; }
+
 step_python() {
     need python3
     outside tests/python/run.sh
@@ -132,7 +136,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan install demo examples python)
+steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan install demo examples async mcp python)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 
