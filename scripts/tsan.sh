@@ -15,4 +15,4 @@ export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc
 export RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt -Clinker=$clang -Clink-arg=-fsanitize=thread"
 export TSAN_OPTIONS=halt_on_error=1
 /usr/bin/cargo test -Zbuild-std --target "$(/usr/bin/rustc -vV | sed -n 's/^host: //p')" --target-dir "$target_dir/tsan" \
-    --locked --package armoriq --lib -- local_tests handles fork
+    --locked --package armoriq --lib -- session::tests::local completions approvals handles fork
