@@ -10,38 +10,14 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 local_bin=${ARMORIQ_LOCAL:-${CARGO_TARGET_DIR:-$root/target}/debug/armoriq-local}
-work=$(mktemp -d)
-server=
-
-finish() {
-    local code=$?
-    if [ -n "$server" ]; then
-        kill "$server" 2>/dev/null || true
-        wait "$server" 2>/dev/null || true
-    fi
-    rm -rf "$work"
-    exit "$code"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+# shellcheck source=scripts/beside.sh
+. "$root/scripts/beside.sh"
 
 config=${ARMORIQ_LOCAL_CONFIG:-$work/armoriq-local.yaml}
 [ -n "${ARMORIQ_LOCAL_CONFIG:-}" ] || "$local_bin" init "$config" >/dev/null
 
-"$local_bin" serve --config "$config" --listen 127.0.0.1:0 >"$work/ready" 2>"${ARMORIQ_LOCAL_LOG_FILE:-$work/log}" &
-server=$!
-# One line says where it listens, once it does.
-for ((tries = 0; tries < 300; tries++)); do
-    [ ! -s "$work/ready" ] || break
-    kill -0 "$server" 2>/dev/null || break
-    sleep 0.1
-done
-if [ ! -s "$work/ready" ]; then
-    echo "armoriq-local did not start:" >&2
-    cat "${ARMORIQ_LOCAL_LOG_FILE:-$work/log}" >&2
-    exit 1
-fi
+beside armoriq-local "${ARMORIQ_LOCAL_LOG_FILE:-$work/log}" \
+    "$local_bin" serve --config "$config" --listen 127.0.0.1:0
 
 address() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$work/ready"; }
 ARMORIQ_BACKEND_URL=$(address backend)

@@ -28,35 +28,10 @@ if [ ! -e "$venv/complete" ]; then
     : >"$venv/complete"
 fi
 
-work=$(mktemp -d)
-server=
-
-finish() {
-    local code=$?
-    if [ -n "$server" ]; then
-        kill "$server" 2>/dev/null || true
-        wait "$server" 2>/dev/null || true
-    fi
-    rm -rf "$work"
-    exit "$code"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/server.py" >"$work/url" 2>"$work/log" &
-server=$!
-for ((tries = 0; tries < 300; tries++)); do
-    [ ! -s "$work/url" ] || break
-    kill -0 "$server" 2>/dev/null || break
-    sleep 0.1
-done
-if [ ! -s "$work/url" ]; then
-    echo "the MCP server did not start:" >&2
-    cat "$work/log" >&2
-    exit 1
-fi
-MCP_SERVER_URL=$(cat "$work/url")
+# shellcheck source=scripts/beside.sh
+. "$root/scripts/beside.sh"
+beside 'the MCP server' "$work/log" env PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/server.py"
+MCP_SERVER_URL=$(cat "$work/ready")
 export MCP_SERVER_URL MCP_PYTHON=$venv/bin/python
 sed "s#{{url}}#$MCP_SERVER_URL#" "$here/control-plane.yaml" >"$work/control-plane.yaml"
 
