@@ -1,8 +1,6 @@
 /* Token usage and the tool inventory: the result says what happened, and the inventory goes out in the background. */
+#include "fork.h"
 #include "service.h"
-
-#include <signal.h>
-#include <sys/wait.h>
 
 static struct service *service;
 
@@ -122,24 +120,17 @@ static void inventory(void)
 static void inventory_and_fork(void)
 {
     armoriq_client *client = test_client(service->url, ", \"agent_id\": \"bot\", \"timeout_ms\": 2000");
-    char *json = NULL;
     pid_t child;
-    int status = 0;
 
     service_set(service, "/iap/sdk/tools", SERVICE_STALLS, 200, "", "");
     CHECK_STATUS(ARMORIQ_OK, armoriq_client_declare_tools(client, "{\"tools\": [\"t\"]}", NULL));
     while (service_count(service, "/iap/sdk/tools") == 0) test_sleep_ms(5);
-    fflush(stdout);
-    child = fork();
-    REQUIRE(child >= 0);
+    child = test_fork();
     if (child == 0) {
-        int idle = armoriq_client_close(client, 0, &json) == ARMORIQ_OK && json && strcmp(json, "{\"pending\":0}") == 0;
-        /* What the child leaves alone of its parent's is no leak: it ends where valgrind does not look for any. */
-        kill(getpid(), idle ? SIGKILL : SIGTERM);
-        pause();
+        EXPECT_JSON("{\"pending\":0}", armoriq_client_close(client, 0, &json));
+        test_leave();
     }
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    test_wait(child);
     EXPECT_JSON("{\"pending\":1}", armoriq_client_close(client, 0, &json));
     armoriq_client_free(client);
 }

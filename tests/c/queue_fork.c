@@ -1,13 +1,11 @@
 /* After fork() a child has the queue for itself: its own descriptor and its own calls. The parent's stay the parent's. */
+#include "fork.h"
 #include "queue.h"
-
-#include <sys/wait.h>
 
 static struct service *service;
 static armoriq_client *client;
 static armoriq_session *sdk, *local;
 static armoriq_queue *queue;
-static int stopping;
 
 /* Answers to checks of "data__slow" take their time. */
 static void take_time(const char *request)
@@ -29,30 +27,6 @@ static void use_queue(uint64_t user_data)
     EXPECT_COMPLETION(queue, user_data, ARMORIQ_OK, ARMORIQ_ALLOW, "\"allowed\":true");
 }
 
-/* Ends a child. What is the parent's, a child never touches, not even to free it: a leak checker would call that lost. */
-static void leave(void)
-{
-    fflush(stdout);
-    execlp(test_failures ? "false" : "true", "", (char *)NULL);
-    _exit(1);
-}
-
-static void wait_for(pid_t child)
-{
-    int status;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
-static pid_t fork_child(void)
-{
-    pid_t child;
-    fflush(stdout);
-    child = fork();
-    REQUIRE(child >= 0);
-    return child;
-}
-
 static void fork_with_calls_in_flight(void)
 {
     enum { CALLS = 4 };
@@ -64,7 +38,7 @@ static void fork_with_calls_in_flight(void)
     for (i = 0; i < CALLS; i++) submit_slow(100, &calls[i]);
     /* One that is there and not fetched. */
     queue_check(local, queue, 101, NULL);
-    child = fork_child();
+    child = test_fork();
     if (child == 0) {
         CHECK(armoriq_queue_fd(queue) >= 0 && armoriq_queue_fd(queue) != descriptor);
         CHECK_EMPTY(queue);
@@ -87,14 +61,14 @@ static void fork_with_calls_in_flight(void)
         armoriq_session_free(sdk);
         armoriq_session_free(local);
         armoriq_client_free(client);
-        leave();
+        test_leave();
     }
     EXPECT_COMPLETION(queue, 101, ARMORIQ_OK, ARMORIQ_ALLOW, "fetch");
     for (i = 0; i < CALLS; i++) {
         EXPECT_COMPLETION(queue, 100, ARMORIQ_OK, ARMORIQ_ALLOW, "fine");
         armoriq_call_free(calls[i]);
     }
-    wait_for(child);
+    test_wait(child);
     CHECK(armoriq_queue_fd(queue) == descriptor);
     CHECK_EMPTY(queue);
     use_queue(102);
@@ -105,49 +79,34 @@ static void fork_and_free(void)
 {
     pid_t child;
     submit_slow(100, NULL);
-    child = fork_child();
+    child = test_fork();
     if (child == 0) {
         armoriq_queue_free(queue);
         armoriq_session_free(sdk);
         armoriq_session_free(local);
         armoriq_client_free(client);
-        leave();
+        test_leave();
     }
-    wait_for(child);
+    test_wait(child);
     EXPECT_COMPLETION(queue, 100, ARMORIQ_OK, ARMORIQ_ALLOW, "fine");
     use_queue(101);
 }
 
-static void *keep_busy(void *unused)
+static void keep_busy(void)
 {
-    (void)unused;
-    while (!__sync_fetch_and_add(&stopping, 0)) use_queue(7);
-    return NULL;
+    use_queue(7);
 }
 
-/* Not under the address sanitizer, whose allocator another thread may have locked at the moment of the fork. */
-static void fork_while_threads_are_busy(void)
+static void fork_once(void)
 {
-#ifndef __SANITIZE_ADDRESS__
-    pthread_t threads[4];
-    int i;
-    for (i = 0; i < 4; i++) REQUIRE(pthread_create(&threads[i], NULL, keep_busy, NULL) == 0);
-    for (i = 0; i < test_scaled(20); i++) {
-        pid_t child = fork_child();
-        if (child == 0) {
-            CHECK(!queue_readable(queue, 0));
-            use_queue(8);
-            CHECK_EMPTY(queue);
-            leave();
-        }
-        wait_for(child);
+    pid_t child = test_fork();
+    if (child == 0) {
+        CHECK(!queue_readable(queue, 0));
+        use_queue(8);
+        CHECK_EMPTY(queue);
+        test_leave();
     }
-    __sync_fetch_and_add(&stopping, 1);
-    for (i = 0; i < 4; i++) pthread_join(threads[i], NULL);
-    CHECK_EMPTY(queue);
-#else
-    (void)keep_busy;
-#endif
+    test_wait(child);
 }
 
 int main(void)
@@ -165,7 +124,8 @@ int main(void)
 
     fork_with_calls_in_flight();
     fork_and_free();
-    fork_while_threads_are_busy();
+    fork_while_busy(keep_busy, fork_once);
+    CHECK_EMPTY(queue);
 
     armoriq_queue_free(queue);
     armoriq_session_free(sdk);
