@@ -2,66 +2,7 @@
  * Every function with each of its pointers NULL, with text that is not UTF-8, with JSON that is broken or of the
  * wrong kind, and with options that it does not know: an error with a clear message, empty out parameters, no crash.
  */
-#include "service.h"
-
-#define EMPTY(pointer) ((void *)(pointer) == NULL)
-#define NOT_SET ((void *)-1)
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static const char *const BAD_TEXT[] = {NULL, "\xff", "a\xc3(", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xc0\xaf"};
-
-/* Not JSON, or not the JSON that this library takes. */
-static const char *const BAD_JSON[] = {
-    "\xff",
-    "{\"a\": \"\xff\"}",
-    "",
-    " ",
-    "{",
-    "{\"a\": 1} x",
-    "{\"a\": 1}{}",
-    "{'a': 1}",
-    "{\"a\": 1,}",
-    "{a: 1}",
-    "{\"a\": 01}",
-    "{\"a\": +1}",
-    "{\"a\": NaN}",
-    "{\"a\": Infinity}",
-    "{\"a\": \"\\ud800\"}",
-    "{\"a\": \"\n\"}",
-    "{\"a\": 1, \"a\": 1}",
-    "{\"b\": {\"a\": 1, \"\\u0061\": 2}}",
-    "nul",
-};
-
-static const char *const NOT_AN_OBJECT[] = {"[]", "1", "true", "\"text\"", "[{}]"};
-
-/* Does a call for each text of a list, as `bad`. */
-#define REFUSES(list, call)                                                                                              \
-    do {                                                                                                                 \
-        size_t i;                                                                                                        \
-        for (i = 0; i < COUNT(list); i++) {                                                                              \
-            const char *bad = (list)[i];                                                                                 \
-            int failures = test_failures;                                                                                \
-            CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, call);                                                             \
-            if (test_failures != failures) printf("  ... with %s\n", bad ? bad : "NULL");                                \
-        }                                                                                                                \
-    } while (0)
-
-/* The same for a call that gives a handle, which must be NULL afterwards. */
-#define REFUSES_AND_EMPTIES(list, handle, call)                                                                          \
-    do {                                                                                                                 \
-        REFUSES(list, (handle = NOT_SET, call));                                                                         \
-        CHECK(EMPTY(handle));                                                                                            \
-    } while (0)
-
-/* An option that is not there, and the name of it in the message. */
-#define NAMES_UNKNOWN(name, call)                                                                                        \
-    do {                                                                                                                 \
-        char *json = NULL;                                                                                               \
-        CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, call);                                                                \
-        CHECK_CONTAINS(json, name);                                                                                      \
-        armoriq_string_free(json);                                                                                       \
-    } while (0)
+#include "null_sweep.h"
 
 static struct service *service;
 static armoriq_client *client;
@@ -323,57 +264,6 @@ static void dispatch(void)
 }
 
 /* A token that may be shown, as a parameter. */
-#define TOKEN                                                                                                            \
-    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "              \
-    "\"expires_at\": 4102444800, \"total_steps\": 0, \"raw_token\": {}}"
-#define CALL "\"mcp\": \"a\", \"action\": \"b\", " TOKEN
-
-static void invoke(void)
-{
-    static const char *const wrong[] = {
-        "{}",
-        "{\"mcp\": \"a\", \"action\": \"b\"}",
-        "{\"mcp\": \"a\", \"action\": \"b\", \"intent_token\": \"t\"}",
-        "{\"mcp\": \"a\", \"action\": \"b\", \"intent_token\": {}}",
-        "{\"mcp\": \"a\", " TOKEN "}",
-        "{\"mcp\": \"\", \"action\": \"b\", " TOKEN "}",
-        "{\"mcp\": 1, \"action\": \"b\", " TOKEN "}",
-        "{" CALL ", \"params\": []}",
-        "{" CALL ", \"params\": \"{}\"}",
-    };
-    static const char *const wrong_time[] = {"{" CALL ", \"timeout_ms\": 0}", "{" CALL ", \"user_email\": 1}"};
-    static const char *const wrong_options[] = {
-        "{" CALL ", \"options\": []}",
-        "{" CALL ", \"options\": {\"wait_for_approval\": 1}}",
-        "{" CALL ", \"options\": {\"delegation_timeout_ms\": \"1\"}}",
-        "{" CALL ", \"options\": {\"requester_limit\": \"1\"}}",
-        "{" CALL ", \"params\": {\"_approvals\": 999}}",
-    };
-    const char *reserved = "{" CALL ", \"options\": {\"on_hold\": 1}}";
-
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_client_invoke(NULL, "{}", &json));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_invoke(client, NULL, &json));
-    CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_invoke(client, NULL, NULL));
-    REFUSES(BAD_JSON, armoriq_client_invoke(client, bad, &json));
-    REFUSES(NOT_AN_OBJECT, armoriq_client_invoke(client, bad, &json));
-    REFUSES(wrong, armoriq_client_invoke(client, bad, &json));
-    REFUSES(wrong_time, armoriq_client_invoke(client, bad, &json));
-    NAMES_UNKNOWN("param", armoriq_client_invoke(client, "{" CALL ", \"param\": {}}", &json));
-
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_client_invoke_with_policy(NULL, "{}", &json));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_invoke_with_policy(client, NULL, &json));
-    CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_client_invoke_with_policy(client, NULL, NULL));
-    REFUSES(BAD_JSON, armoriq_client_invoke_with_policy(client, bad, &json));
-    REFUSES(NOT_AN_OBJECT, armoriq_client_invoke_with_policy(client, bad, &json));
-    REFUSES(wrong, armoriq_client_invoke_with_policy(client, bad, &json));
-    REFUSES(wrong_options, armoriq_client_invoke_with_policy(client, bad, &json));
-    NAMES_UNKNOWN("on_hold", armoriq_client_invoke_with_policy(client, reserved, &json));
-    CHECK(service_count(service, "/invoke") == 0);
-    CHECK_STATUS(ARMORIQ_OK, armoriq_client_invoke(client, "{" CALL "}", NULL));
-    CHECK_STATUS(ARMORIQ_OK, armoriq_client_invoke_with_policy(client, "{" CALL "}", NULL));
-    CHECK(service_count(service, "/invoke") == 2);
-}
-
 static void rest_of_the_session(void)
 {
     static const char *const wrong_options[] = {
@@ -393,89 +283,6 @@ static void rest_of_the_session(void)
     CHECK_STATUS(ARMORIQ_OK, armoriq_session_reset(session, NULL));
     CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_session_info(NULL, &json));
     CHECK_STATUS(ARMORIQ_OK, armoriq_session_info(session, NULL));
-}
-
-typedef armoriq_status client_method(armoriq_client *, const char *, char **);
-
-#define TOKEN_PARAMS                                                                                                     \
-    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "              \
-    "\"expires_at\": 2, \"raw_token\": {}}"
-#define ID "\"3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b\""
-
-/* A client method: a name that stands first in its params, with a value of the wrong type, and params that are right. */
-struct method {
-    client_method *call;
-    const char *wrong;
-    const char *good;
-};
-
-static const struct method METHODS[] = {
-    {armoriq_client_bootstrap, NULL, NULL},
-    {armoriq_client_refresh_bootstrap, NULL, "{}"},
-    {armoriq_client_list_mcps, NULL, "{}"},
-    {armoriq_client_resolve_user, "{\"user_email\": 1}", "{\"user_email\": \"a@b.co\"}"},
-    {armoriq_client_invalidate_user, "{\"user_email\": \" \"}", "{\"user_email\": \"a@b.co\"}"},
-    {armoriq_client_get_intent_token, "{\"plan\": []}", "{\"plan\": {\"steps\": []}}"},
-    {armoriq_client_verify_token, "{\"intent_token\": {}}", "{" TOKEN_PARAMS "}"},
-    {armoriq_client_delegate, "{" TOKEN_PARAMS ", \"delegate_public_key\": 1}",
-     "{" TOKEN_PARAMS ", \"delegate_public_key\": \"k\"}"},
-    {armoriq_client_delegate_subtree, "{" TOKEN_PARAMS ", \"delegate_public_key\": \"k\", \"subtree_path\": []}",
-     "{" TOKEN_PARAMS ", \"delegate_public_key\": \"k\", \"subtree_path\": \"/steps/[0]\"}"},
-    {armoriq_client_revoke, "{" TOKEN_PARAMS ", \"reason\": \"r\", \"cascade\": 1}", "{" TOKEN_PARAMS ", \"reason\": \"r\"}"},
-    {armoriq_client_reanchor, "{" TOKEN_PARAMS ", \"updated_plan\": 1}", "{" TOKEN_PARAMS ", \"updated_plan\": {}}"},
-    {armoriq_client_refine, "{\"tool_calls\": {}}", "{\"tool_calls\": []}"},
-    {armoriq_client_create_delegation_request,
-     "{\"tool\": \"t\", \"action\": \"a\", \"requester_email\": \"a@b.co\", \"amount\": -1}",
-     "{\"tool\": \"t\", \"action\": \"a\", \"requester_email\": \"a@b.co\"}"},
-    {armoriq_client_check_approved_delegation, "{\"user_email\": \"a@b.co\", \"tool\": \"t\"}",
-     "{\"user_email\": \"a@b.co\", \"tool\": \"t\", \"amount\": 1}"},
-    {armoriq_client_get_delegation_status, "{\"delegation_id\": \"..\"}", "{\"delegation_id\": \"d\"}"},
-    {armoriq_client_mark_delegation_executed, "{\"user_email\": \"a@b.co\"}",
-     "{\"user_email\": \"a@b.co\", \"delegation_id\": \"d\"}"},
-    {armoriq_client_complete_plan, "{\"plan_id\": 1}", "{\"plan_id\": \"p\"}"},
-    {armoriq_client_update_plan_status, "{\"plan_id\": \"p\"}", "{\"plan_id\": \"p\", \"status\": \"failed\"}"},
-    {armoriq_client_get_mcp_tool_schemas, "{\"mcp_name\": 1}", "{\"mcp_name\": \"m\"}"},
-    {armoriq_client_fetch_tool_metadata, "{\"mcp_name\": \".\"}", "{\"mcp_name\": \"m\"}"},
-    {armoriq_client_resolve_role, "{\"mcp_name\": \"m\"}", "{\"mcp_name\": \"m\", \"org_role\": \"r\"}"},
-    {armoriq_client_declare_tools, "{\"tools\": [7]}", "{\"tools\": [\"t\"]}"},
-    {armoriq_client_record_token_usage,
-     "{\"product\": \"p\", \"session_id\": \"s\", \"entries\": [], \"usage_date\": \"2026-02-30\", \"usage_hour\": 0}",
-     "{\"product\": \"p\", \"session_id\": \"s\", \"entries\": [], \"usage_date\": \"2026-02-03\", \"usage_hour\": 0}"},
-    {armoriq_client_initialize_usage_stream, "{\"timeout_ms\": 0}", NULL},
-    {armoriq_client_reset_usage_stream, "{\"timeout_ms\": \"1\"}", "{\"generation\": " ID ", \"reset_id\": " ID "}"},
-    {armoriq_client_record_token_usage_batch, "{\"timeout_ms\": 1.5}", "{\"batch\": {}}"},
-    {armoriq_client_report_usage_run, "{\"timeout_ms\": -1}", "{\"run_id\": " ID ", \"report\": {}}"},
-    {armoriq_client_capture_transcript_tokens, "{\"transcript_path\": \"t\", \"product\": \"p\"}",
-     "{\"transcript_path\": \"/nowhere\", \"product\": \"p\", \"session_id\": \"s\"}"},
-};
-
-static void methods_of_the_client(void)
-{
-    static const char *const unknown = "{\"zzz_unknown\": 1}";
-    size_t method;
-    for (method = 0; method < COUNT(METHODS); method++) {
-        client_method *call = METHODS[method].call;
-        int failures = test_failures;
-        char *json = NULL;
-        armoriq_status status;
-
-        CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, call(NULL, METHODS[method].good, &json));
-        CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, call((armoriq_client *)(void *)session, METHODS[method].good, &json));
-        CHECK_STATUS(ARMORIQ_ERR_INVALID_HANDLE, call(NULL, NULL, NULL));
-        REFUSES(BAD_JSON, call(client, bad, &json));
-        REFUSES(NOT_AN_OBJECT, call(client, bad, &json));
-        if (METHODS[method].wrong) CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, call(client, METHODS[method].wrong, &json));
-        /* A parameter that is missing is said first. */
-        if (!METHODS[method].wrong) NAMES_UNKNOWN("zzz_unknown", call(client, unknown, &json));
-        CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, call(client, unknown, &json));
-        /* Whatever the service says, here that it has no such path: a result or an error, and never nothing. */
-        status = call(client, METHODS[method].good, &json);
-        CHECK(json != NULL);
-        CHECK(status != ARMORIQ_ERR_INVALID_ARGUMENT && status != ARMORIQ_ERR_INTERNAL);
-        armoriq_string_free(json);
-        CHECK_STATUS(status, call(client, METHODS[method].good, NULL));
-        if (test_failures != failures) printf("  ... of method %d, with %s\n", (int)method, METHODS[method].good);
-    }
 }
 
 static void tools_of_the_session(void)
@@ -501,87 +308,6 @@ static void check_batch(void)
     REFUSES(BAD_JSON, armoriq_session_check_batch(session, bad, NULL, NULL, &json));
     REFUSES(BAD_JSON, armoriq_session_check_batch(session, "[{\"tool\": \"a__b\"}]", bad, NULL, &json));
     CHECK_STATUS(ARMORIQ_OK, armoriq_session_check_batch(session, "[{\"tool\": \"a__b\"}]", NULL, NULL, NULL));
-}
-
-/* A submission that is refused gives no handle and no completion. */
-static void submit_check(armoriq_queue *queue)
-{
-    armoriq_call *call = NOT_SET;
-
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit_check(NULL, queue, 1, "a__b", "{}", NULL, &call, &json));
-    CHECK(EMPTY(call));
-    call = NOT_SET;
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit_check(session, NULL, 1, "a__b", "{}", NULL, &call, &json));
-    CHECK(EMPTY(call));
-    REFUSES_AND_EMPTIES(BAD_TEXT, call, armoriq_submit_check(session, queue, 1, bad, "{}", NULL, &call, &json));
-    REFUSES_AND_EMPTIES(BAD_JSON, call, armoriq_submit_check(session, queue, 1, "a__b", bad, NULL, &call, &json));
-    REFUSES_AND_EMPTIES(NOT_AN_OBJECT, call, armoriq_submit_check(session, queue, 1, "a__b", bad, NULL, &call, &json));
-    REFUSES_AND_EMPTIES(BAD_JSON, call, armoriq_submit_check(session, queue, 1, "a__b", "{}", bad, &call, &json));
-    REFUSES_AND_EMPTIES(NOT_AN_OBJECT, call, armoriq_submit_check(session, queue, 1, "a__b", "{}", bad, &call, &json));
-    NAMES_UNKNOWN("usr", armoriq_submit_check(session, queue, 1, "a__b", "{}", "{\"usr\": 1}", &call, &json));
-    CHECK_STATUS(ARMORIQ_OK, armoriq_submit_check(session, queue, 1, "a__b", NULL, NULL, NULL, NULL));
-}
-
-static void submit(armoriq_queue *queue)
-{
-    static const char *const methods[] = {NULL, "", "\xff", "Bootstrap", "check", "armoriq_client_bootstrap", "report"};
-    static const char *const wrong_plans[] = {
-        "{}", "{\"tool_calls\": null}", "{\"tool_calls\": [{\"name\": \"a__b\"}], \"goal\": 1}",
-        "{\"tool_calls\": [{\"name\": \"a__b\"}], \"gaol\": \"x\"}",
-    };
-    static const char *const wrong_reports[] = {
-        "{}", "{\"tool\": 1}", "{\"tool\": \"a__b\", \"options\": []}",
-        "{\"tool\": \"a__b\", \"options\": {\"statuz\": \"x\"}}", "{\"tool\": \"a__b\", \"resullt\": {}}",
-    };
-    static const char *const wrong_waits[] = {
-        "{}", "{\"delegation_id\": \"\"}", "{\"delegation_id\": 1}",
-        "{\"delegation_id\": \"del_1\", \"timeout\": 1}", "{\"delegation_id\": \"del_1\", \"timeout_ms\": -1}",
-    };
-    armoriq_call *call = NOT_SET;
-
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit(NULL, NULL, queue, 1, "bootstrap", NULL, &call, &json));
-    CHECK(EMPTY(call));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit(client, NULL, NULL, 1, "bootstrap", NULL, &call, &json));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_submit(NULL, session, NULL, 1, "report", NULL, &call, &json));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_submit(client, session, queue, 1, "report", "{}", &call, &json));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_submit(NULL, session, queue, 1, "bootstrap", "{}", &call, &json));
-    REFUSES_AND_EMPTIES(methods, call, armoriq_submit(client, NULL, queue, 1, bad, "{}", &call, &json));
-    REFUSES_AND_EMPTIES(BAD_JSON, call, armoriq_submit(client, NULL, queue, 1, "bootstrap", bad, &call, &json));
-    REFUSES_AND_EMPTIES(NOT_AN_OBJECT, call, armoriq_submit(client, NULL, queue, 1, "bootstrap", bad, &call, &json));
-    REFUSES_AND_EMPTIES(BAD_JSON, call, armoriq_submit(NULL, session, queue, 1, "report", bad, &call, &json));
-    REFUSES_AND_EMPTIES(wrong_plans, call, armoriq_submit(NULL, session, queue, 1, "start_plan", bad, &call, &json));
-    REFUSES_AND_EMPTIES(wrong_reports, call, armoriq_submit(NULL, session, queue, 1, "report", bad, &call, &json));
-    REFUSES_AND_EMPTIES(wrong_waits, call, armoriq_submit(NULL, session, queue, 1, "await_approval", bad, &call, &json));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_call_cancel(NULL, &json));
-}
-
-static void queue(void)
-{
-    armoriq_queue *made = NOT_SET;
-    armoriq_completion completion;
-
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_queue_new(0, &made, &json));
-    CHECK(EMPTY(made));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_queue_new(1, NULL, &json));
-    CHECK_STATUS(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_queue_new(1, NULL, NULL));
-    CHECK(armoriq_queue_fd(NULL) == -1);
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_queue_next(NULL, 0, &completion, &json));
-
-    CHECK_STATUS(ARMORIQ_OK, armoriq_queue_new(UINT32_MAX, &made, NULL));
-    submit(made);
-    CHECK_STATUS(ARMORIQ_ERR_TIMEOUT, armoriq_queue_next(made, 0, &completion, NULL));
-    submit_check(made);
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_ARGUMENT, armoriq_queue_next(made, 0, NULL, &json));
-    /* What could not be handed over is still there. */
-    CHECK_STATUS(ARMORIQ_OK, armoriq_queue_next(made, 0, &completion, NULL));
-    CHECK(completion.verdict == ARMORIQ_BLOCK && completion.status == ARMORIQ_OK);
-    armoriq_string_free(completion.json);
-    CHECK_STATUS(ARMORIQ_ERR_TIMEOUT, armoriq_queue_next(made, 0, &completion, NULL));
-    /* A handle of another type. */
-    CHECK(armoriq_queue_fd((armoriq_queue *)(void *)client) == -1);
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_queue_next((armoriq_queue *)(void *)client, 0, &completion, &json));
-    CHECK_ERROR(ARMORIQ_ERR_INVALID_HANDLE, armoriq_call_cancel((armoriq_call *)(void *)made, &json));
-    armoriq_queue_free(made);
 }
 
 static void policy_evaluate(void)
@@ -649,13 +375,10 @@ int main(void)
     check_arguments();
     check_before_a_plan();
     dispatch();
-    invoke();
     report();
     rest_of_the_session();
     tools_of_the_session();
     check_batch();
-    methods_of_the_client();
-    queue();
     policy_evaluate();
     policy_explain();
     policy_check();
