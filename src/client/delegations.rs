@@ -161,7 +161,7 @@ impl Client {
         Ok(Call::get(self.backend_url(&path, &[])).limit(10))
     }
 
-    /// Spends an approval. Only a 2xx says that it was there to be spent.
+    /// Spends an approval. Only a 2xx whose text does not speak against it says that it was there to be spent.
     pub(crate) async fn mark_executed(
         &self,
         user_email: &str,
@@ -178,7 +178,7 @@ impl Client {
             .deadline(deadline)
             .send(self)
             .await?;
-        if response.is_success() {
+        if response.is_success() && accepts(response.body()) {
             return Ok(());
         }
         let message = format!("the approval {delegation_id} was not accepted as unused (HTTP {})", response.status());
@@ -195,6 +195,15 @@ fn status_in(response: &Response, delegation_id: &str) -> Result<String> {
     Ok(string_member(&answer, "status").unwrap_or("none").to_owned())
 }
 
+/// Whether a successful answer to a mark has the text of one: none, or an object that tells of no failure. A page that
+/// something else on the way sends with a 200 does not.
+fn accepts(body: &[u8]) -> bool {
+    let told = |answer: &Value| {
+        answer.get("success") == Some(&Value::Bool(false)) || answer.get("error").is_some_and(is_truthy)
+    };
+    body.trim_ascii().is_empty() || json::parse_bytes(body).is_ok_and(|answer| answer.is_object() && !told(&answer))
+}
+
 /// The official SDK's exception says no more than its message.
 fn refused_request(said: &str) -> Error {
     Error::delegation(format!("Failed to create delegation request: {said}"), None, None)
@@ -205,4 +214,29 @@ fn delegation_key() -> String {
     let millis = since_1970().as_millis();
     let random = uuid::Uuid::new_v4().simple().to_string();
     format!("deleg-{millis}-{}", random.get(..8).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_accepted_by_what_does_not_speak_against_it() {
+        for body in ["", "\n", "{}", r#"{"success": true}"#, r#"{"status": "executed", "error": null}"#] {
+            assert!(accepts(body.as_bytes()), "{body}");
+        }
+        for body in [
+            "<html></html>",
+            "[]",
+            "true",
+            "null",
+            r#""ok""#,
+            "{}{}",
+            r#"{"success": false}"#,
+            r#"{"success": true, "success": false}"#,
+            r#"{"error": "already executed"}"#,
+        ] {
+            assert!(!accepts(body.as_bytes()), "{body}");
+        }
+    }
 }

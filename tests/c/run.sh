@@ -83,6 +83,7 @@ for name in "$@"; do
             run "$name" ARMORIQ_BACKEND_URL="$backend" PROXY_ENDPOINT="$proxy" IAP_ENDPOINT="$iap" \
                 ARMORIQ_API_KEY=ak_test_e2e_key_000000000000000000 ARMORIQ_LOCAL="$local_program"
             ;;
+        fail_closed) run "$name" FAIL_CLOSED_TABLE="$here/../../docs/security.md" ;;
         *) run "$name" ;;
         esac
         status=$?

@@ -16,7 +16,10 @@
 enum service_kind {
     SERVICE_ANSWERS,
     SERVICE_CLOSES,    /* reads the request, then closes the connection */
+    SERVICE_RESETS,    /* the same, by a reset */
     SERVICE_TRUNCATES, /* promises a longer body than it sends, and closes */
+    SERVICE_BABBLES,   /* answers with something that is not HTTP */
+    SERVICE_TRICKLES,  /* sends its answer a byte at a time */
     SERVICE_STALLS     /* never answers */
 };
 
@@ -149,6 +152,31 @@ HELPER int service_goes_on(struct service *service)
     return !stopping;
 }
 
+/* Does to a connection what its kind is. What it answers is the text; 0 when the connection is to be closed. */
+HELPER int service_behave(struct service *service, int connection, enum service_kind kind, const char *answer)
+{
+    static const struct linger reset = {1, 0};
+    char byte[2] = "";
+    switch (kind) {
+    case SERVICE_CLOSES: return 0;
+    case SERVICE_RESETS:
+        setsockopt(connection, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        return 0;
+    case SERVICE_STALLS:
+        while (service_goes_on(service)) test_sleep_ms(5);
+        return 0;
+    case SERVICE_TRICKLES:
+        while ((byte[0] = *answer++) && service_goes_on(service) && service_send(connection, byte)) test_sleep_ms(100);
+        return 0;
+    case SERVICE_BABBLES:
+        service_send(connection, "\x16\x03\x01 {\"allowed\": true}\r\n\r\n");
+        return 0;
+    case SERVICE_TRUNCATES: service_send(connection, answer); return 0;
+    case SERVICE_ANSWERS: break;
+    }
+    return service_send(connection, answer);
+}
+
 /* Answers one request; 0 when the connection is to be closed. */
 HELPER int service_answer(struct service *service, int connection, const char *request)
 {
@@ -171,12 +199,7 @@ HELPER int service_answer(struct service *service, int connection, const char *r
              (unsigned long)strlen(rule->body) + (kind == SERVICE_TRUNCATES ? 100 : 0), rule->body);
     pthread_mutex_unlock(&service->lock);
 
-    if (kind == SERVICE_CLOSES) return 0;
-    if (kind == SERVICE_STALLS) {
-        while (service_goes_on(service)) test_sleep_ms(5);
-        return 0;
-    }
-    return service_send(connection, answer) && kind == SERVICE_ANSWERS;
+    return service_behave(service, connection, kind, answer);
 }
 
 struct service_connection {
