@@ -1,6 +1,6 @@
 /*
- * Every way to ask for a decision, with everything that can go wrong meanwhile: none is ever an allow. The table of what
- * is answered instead is the one of docs/security.md, which FAIL_CLOSED_TABLE names; it is printed where it differs.
+ * Every way to ask for a decision, with everything that can go wrong meanwhile: none is ever an allow. The table of
+ * what is answered instead is that of docs/security.md, which FAIL_CLOSED_TABLE names; it is printed where it differs.
  */
 #include "service.h"
 
@@ -42,7 +42,8 @@ static const struct path {
     {"await: look", AWAIT, "sdk", STATUS, "{\"status\": \"approved\"}", "{\"status\": [\"approved\"]}",
      "{\"status\": \"approved\", \"status\": \"rejected\"}"},
     {"await: use", AWAIT, "sdk", MARK, "{}", "\"ok\"", "{\"error\": \"already executed\"}"},
-    {"dispatch", DISPATCH, "proxy", INVOKE, "{\"result\": \"done\"}", "[]", "{\"result\": \"done\", \"allowed\": false}"},
+    {"dispatch", DISPATCH, "proxy", INVOKE, "{\"result\": \"done\"}", "7",
+     "{\"result\": \"done\", \"allowed\": false}"},
     {"invoke", INVOCATION, "proxy", INVOKE, "{\"result\": \"done\"}", "\"done\"",
      "{\"result\": \"done\", \"enforcementAction\": \"block\"}"},
     {"invoke_with_policy", INVOCATION_WITH_POLICY, "proxy", INVOKE, "{\"result\": \"done\"}", "true",
@@ -65,7 +66,7 @@ enum event {
 
 enum body { GOOD, WRONG_TYPE, CONTRADICTORY, IN_A_LIST, HTML, EMPTY, TOKEN_EXPIRED, TOKEN_FORGED };
 
-/* What goes wrong: how the endpoint behaves, and what else happens. The first is nothing, so that the others can fail. */
+/* What goes wrong: how the endpoint behaves, and what else happens. Nothing does in the first: that one goes ahead. */
 static const struct fault {
     const char *title;
     enum event event;
@@ -108,7 +109,7 @@ static const struct fault {
 };
 enum { FAULTS = sizeof faults / sizeof *faults };
 
-/* --- The clock: what the library asks for the time ----------------------------------------------------------------- */
+/* --- The clock: what the library asks for the time --------------------------------------------------------------- */
 
 static int seconds_ahead;
 static __thread int clock_fails;
@@ -116,18 +117,19 @@ static __thread int clock_fails;
 extern long syscall(long number, ...);
 
 /*
- * In place of the C library's, for the shared library too: the time since boot runs ahead, and on a thread on which the
- * clock fails the standard library of Rust panics, which is the only panic that a program can provoke from outside.
+ * In place of the C library's, for the shared library too: the time since boot runs ahead, and a clock that fails,
+ * once, makes the standard library of Rust panic. A program has no other way to provoke a panic from outside.
  */
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     enum { BOOT_TIME = 7 };
     int result = clock_fails ? -1 : (int)syscall(SYS_clock_gettime, clock, time);
+    clock_fails = 0;
     if (result == 0 && clock == BOOT_TIME) time->tv_sec += seconds_ahead;
     return result;
 }
 
-/* --- One cell: a path and a fault ---------------------------------------------------------------------------------- */
+/* --- One cell: a path and a fault -------------------------------------------------------------------------------- */
 
 struct cell {
     const struct path *path;
@@ -156,7 +158,7 @@ static int reads_token(const struct cell *cell)
 /* What a running service needs to say so that the call may go ahead. */
 static void all_is_well(struct service *service, const struct path *path)
 {
-    int approval = path->call == CHECK_CALL && (strcmp(path->endpoint, LOOK_UP) == 0 || strcmp(path->endpoint, MARK) == 0);
+    int approval = strcmp(path->endpoint, LOOK_UP) == 0 || strcmp(path->endpoint, MARK) == 0;
     service_json(service, BUNDLE, 200, SERVICE_BUNDLE);
     service_json(service, ENFORCE, 200, approval ? "{\"allowed\": false, \"enforcementAction\": \"hold\"}" : ALLOWS);
     service_json(service, LOOK_UP, 200, "{\"approved\": true, \"delegationId\": \"d\"}");
@@ -259,7 +261,7 @@ static void close_cell(struct cell *cell)
     seconds_ahead = 0;
 }
 
-/* --- Asking -------------------------------------------------------------------------------------------------------- */
+/* --- Asking ------------------------------------------------------------------------------------------------------- */
 
 static void says(struct cell *cell, const char *text)
 {
@@ -288,7 +290,8 @@ static armoriq_status invoke(struct cell *cell, int timeout_ms, char **json)
 {
     char params[8192];
     int with_policy = cell->path->call == INVOCATION_WITH_POLICY;
-    int written = snprintf(params, sizeof params, "{\"mcp\": \"data\", \"action\": \"fetch\", \"intent_token\": %s", cell->token);
+    int written = snprintf(params, sizeof params, "{\"mcp\": \"data\", \"action\": \"fetch\", \"intent_token\": %s",
+                           cell->token);
     REQUIRE(written > 0 && (size_t)written < sizeof params - 64);
     if (!with_policy && timeout_ms) written += sprintf(params + written, ", \"timeout_ms\": %d", timeout_ms);
     strcpy(params + written, "}");
@@ -316,7 +319,8 @@ static void ask(struct cell *cell)
         says_decision(cell, status, verdict, json);
         break;
     case AWAIT:
-        snprintf(options, sizeof options, "{\"timeout_ms\": %d, \"interval_ms\": 10}", timeout_ms ? timeout_ms : test_patient(300));
+        snprintf(options, sizeof options, "{\"timeout_ms\": %d, \"interval_ms\": 100}",
+                 timeout_ms ? timeout_ms : test_patient(300));
         status = armoriq_session_await_approval(cell->session, "d", options, &json);
         if (status == ARMORIQ_OK) says(cell, json_text(json, "status"));
         else says_status(cell, status);
@@ -336,8 +340,17 @@ static void ask(struct cell *cell)
     armoriq_string_free(json);
 }
 
+/* Asks with a handle that a panic has spoiled. */
+static void ask_after_a_panic(struct cell *cell)
+{
+    clock_fails = 1;
+    ask(cell);
+    if (strcmp(cell->text, "INTERNAL") != 0) test_fail(__FILE__, __LINE__, "no panic", cell->text);
+    ask(cell);
+}
+
 /* In a child, which says through a pipe what came of it. */
-static void ask_in_a_child(struct cell *cell)
+static void in_a_child(struct cell *cell, void (*ask_there)(struct cell *))
 {
     int ends[2], status;
     pid_t child;
@@ -348,7 +361,7 @@ static void ask_in_a_child(struct cell *cell)
     child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        ask(cell);
+        ask_there(cell);
         fflush(stdout);
         if (write(ends[1], cell->text, sizeof cell->text) < 0 || test_failures) execlp("false", "", (char *)NULL);
         execlp("true", "", (char *)NULL);
@@ -377,7 +390,7 @@ static void ask_amid(struct cell *cell)
     case FORKED:
         service_stop(cell->service);
         cell->service->listener = -1;
-        if (cell->fault->event == FORKED) ask_in_a_child(cell);
+        if (cell->fault->event == FORKED) in_a_child(cell, ask);
         else ask(cell);
         return;
     case CLOSED: CHECK_STATUS(ARMORIQ_OK, armoriq_client_close(cell->client, 0, NULL)); break;
@@ -385,12 +398,8 @@ static void ask_amid(struct cell *cell)
         armoriq_session_free(cell->session);
         if (cell->path->call >= INVOCATION) armoriq_client_free(cell->client);
         break;
-    case PANICKED:
-        clock_fails = 1;
-        ask(cell);
-        clock_fails = 0;
-        if (strcmp(cell->text, "INTERNAL") != 0) test_fail(__FILE__, __LINE__, "no panic", cell->text);
-        break;
+    /* What the panic interrupts is never freed; the child's memory is not counted. */
+    case PANICKED: in_a_child(cell, ask_after_a_panic); return;
     case CLOSED_MEANWHILE:
         REQUIRE(pthread_create(&closer, NULL, close_soon, cell->client) == 0);
         ask(cell);
@@ -404,7 +413,7 @@ static void ask_amid(struct cell *cell)
     ask(cell);
 }
 
-/* --- The table ----------------------------------------------------------------------------------------------------- */
+/* --- The table ---------------------------------------------------------------------------------------------------- */
 
 static char table[65536];
 static size_t table_length;
