@@ -112,6 +112,11 @@ step_python() {
     outside tests/python/run.sh
 }
 
+step_guide() {
+    need gcc
+    outside tests/guide/run.sh
+}
+
 # --- What they share -----------------------------------------------------------------------------------------------
 
 # Installs PACKAGE from the Python package index into the suite's own environment, unless it has the PROGRAM already.
@@ -136,7 +141,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan install demo examples async mcp python)
+steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan install demo examples guide async mcp python)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 
