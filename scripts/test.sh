@@ -113,6 +113,7 @@ step_python() {
 }
 
 step_guide() {
+    tests/guide/check_names.sh
     need gcc
     outside tests/guide/run.sh
 }

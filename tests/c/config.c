@@ -97,6 +97,15 @@ static void keys(void)
     unsetenv("ARMORIQ_PROFILE");
 }
 
+/* A key that cannot verify anything is found out at once, not by the first check. */
+static void iap_public_key(void)
+{
+    REFUSES_OPTIONS("{\"api_key\": \"" SECRET "\", \"iap_public_key\": \"no key\"}", "iap_public_key", "Ed25519");
+    setenv("ARMORIQ_IAP_PUBLIC_KEY", "{\"kty\": \"OKP\"}", 1);
+    REFUSES_OPTIONS("{\"api_key\": \"" SECRET "\"}", "iap_public_key", "Ed25519");
+    unsetenv("ARMORIQ_IAP_PUBLIC_KEY");
+}
+
 static void endpoints(void)
 {
     char *json = info_with("{\"api_key\": \"" SECRET "\"}");
@@ -210,6 +219,7 @@ static void bad_files(void)
 int main(void)
 {
     keys();
+    iap_public_key();
     endpoints();
     file();
     bad_files();
