@@ -39,8 +39,8 @@ static inline int nested(char c, int *depth, int *quoted, int *escaped)
     return *depth;
 }
 
-/* Copies a member of a JSON object: a text without its quotes, anything else as it is written. Escapes are not resolved:
- * use your JSON library. */
+/* Copies a member of a JSON object: a text without its quotes, anything else as it is written. Escapes are not
+ * resolved: use your JSON library. */
 static inline void member(const char *json, const char *name, char *out, size_t size)
 {
     int depth = 0, quoted = 0, escaped = 0;
