@@ -105,7 +105,11 @@ step_examples() { outside examples/run.sh; }
 
 step_async() { outside examples/async/run.sh; }
 
-step_mcp() { outside tests/mcp/run.sh; }
+step_mcp() {
+    need python3
+    need gcc
+    outside tests/mcp/test.sh
+}
 
 step_python() {
     need python3

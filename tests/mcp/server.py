@@ -13,6 +13,9 @@ from mcp.server.mcpserver import Context, MCPServer
 
 server = MCPServer("tools-mcp")
 
+# The calls that changed something, in order: what was refused must not be among them.
+changes: list[str] = []
+
 
 class Receipt(TypedDict):
     amount: float
@@ -28,7 +31,21 @@ def add(a: int, b: int) -> int:
 @server.tool()
 def charge(amount: float, currency: str) -> Receipt:
     """Pretends to charge a card, and says how much."""
+    changes.append(f"charge {amount:g}")
     return Receipt(amount=amount, currency=currency)
+
+
+@server.tool()
+def erase() -> str:
+    """Pretends to erase everything."""
+    changes.append("erase")
+    return "erased"
+
+
+@server.tool()
+def history() -> str:
+    """The changes so far."""
+    return ", ".join(changes)
 
 
 @server.tool()
