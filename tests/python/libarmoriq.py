@@ -12,6 +12,11 @@ class ArmorIQError(Exception):
         super().__init__(error["message"])
         self.code = error["code"]
         self.message = error["message"]
+        self.attributes = {name: value for name, value in error.items() if name not in ("code", "message")}
+
+
+class RawJson(str):
+    """JSON that is passed as it was written."""
 
 
 class Library:
@@ -43,13 +48,16 @@ class Library:
 
 
 def _json(value):
-    return _Text(json.dumps(value).encode())
+    return _Text((value if isinstance(value, RawJson) else json.dumps(value)).encode())
 
 
 class Client:
     def __init__(self, library, **options):
         self.library, self.handle = library, _Handle()
         library.call("armoriq_client_new", library.abi_version(), _json(options), ctypes.byref(self.handle))
+
+    def method(self, name, **params):
+        return self.library.call(f"armoriq_client_{name}", self.handle, _json(params))
 
     def start_session(self, user_email, **options):
         scope, session = _Handle(), _Handle()
@@ -80,6 +88,21 @@ class Session:
         actions = {ALLOW: "allow", HOLD: "hold", 0: "block"}
         assert decision["action"] == actions[verdict.value], (decision, verdict.value)
         return decision
+
+    def report(self, tool, args, result, **options):
+        arguments = (_Text(tool.encode()), _json(args), _json(result), _json(options))
+        return self.library.call("armoriq_session_report", self.handle, *arguments)
+
+    def dispatch(self, tool, args, **options):
+        arguments = (_Text(tool.encode()), _json(args), _json(options))
+        return self.library.call("armoriq_session_dispatch", self.handle, *arguments)
+
+    def await_approval(self, delegation_id, **options):
+        arguments = (_Text(delegation_id.encode()), _json(options))
+        return self.library.call("armoriq_session_await_approval", self.handle, *arguments)
+
+    def reset(self):
+        return self.library.call("armoriq_session_reset", self.handle)
 
     @property
     def last_plan_start(self):

@@ -7,23 +7,11 @@
 # Ends with 77 when it cannot run here.
 set -u
 
-sdk=armoriq-sdk==0.8.17
 here=$(cd "$(dirname "$0")" && pwd)
 lib_dir=${ARMORIQ_LIB_DIR:-${ARMORIQ_PREFIX:?the folder of libarmoriq.so: ARMORIQ_LIB_DIR}/lib}
 local_program=${ARMORIQ_LOCAL:-${ARMORIQ_LOCAL_BIN:?the armoriq-local program: ARMORIQ_LOCAL}}
-venv=${CARGO_TARGET_DIR:-target}/venv
-
-skip() {
-    echo "skipped: $1"
-    exit 77
-}
-
-[ -n "$(command -v python3)" ] || skip 'python3 is not installed'
-if [ ! -e "$venv/$sdk" ]; then
-    python3 -m venv --clear "$venv" || skip 'python3 cannot make an environment (python3-venv)'
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$sdk" || skip "$sdk cannot be installed"
-    : >"$venv/$sdk"
-fi
+# shellcheck source=tests/python/environment.sh
+. "$here/environment.sh"
 
 # Neither side may find settings of the user's.
 home=$(mktemp -d)
