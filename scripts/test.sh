@@ -105,6 +105,11 @@ step_examples() { outside examples/run.sh; }
 
 step_async() { outside examples/async/run.sh; }
 
+step_side_by_side() {
+    need python3
+    outside tests/side_by_side/run.sh
+}
+
 step_mcp() {
     need python3
     need gcc
@@ -146,7 +151,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan install demo examples guide async mcp python)
+steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan install demo examples guide async mcp python side_by_side)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 

@@ -59,6 +59,10 @@ class Client:
     def method(self, name, **params):
         return self.library.call(f"armoriq_client_{name}", self.handle, _json(params))
 
+    def close(self):
+        self.library.call("armoriq_client_close", self.handle, ctypes.c_uint32(1000))
+        self.library.free("armoriq_client_free", self.handle)
+
     def start_session(self, user_email, **options):
         scope, session = _Handle(), _Handle()
         self.library.call("armoriq_for_user", self.handle, _Text(user_email.encode()), ctypes.byref(scope))

@@ -17,7 +17,7 @@ FORMS = [
     (re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])"), "<hex-32>"),
     (re.compile(r"expired \d+\.\d+s ago"), "expired <seconds>s ago"),
 ]
-TIMES = ("execution_time", "issued_at", "expires_at", "expired_at", "duration_ms_measured")
+TIMES = ("execution_time", "issued_at", "expires_at", "expired_at")
 
 
 class Masks:
@@ -36,7 +36,6 @@ class Masks:
             for value in answer:
                 self.learn(value, member)
         elif isinstance(answer, str) and ID.fullmatch(answer) and answer not in self._names:
-            # Policies, schemas and the like are the configuration's, and the same for both sides.
             count = self._counts[member] = self._counts.get(member, 0) + 1
             self.name(answer, f"{member} {count}")
 

@@ -3,21 +3,18 @@
 A step has a name; its outcome is what the call gave, and its requests are those that passed meanwhile.
 """
 
-import base64
 import copy
 import json
-import os
 import tempfile
-import threading
 import time
 
 from libarmoriq import RawJson
 
 ALICE = "alice@example.com"
 SERVER = "tools-mcp"
-TOOLS = ("add", "charge", "fail", "authorization", "erase", "history")
+TOOLS = ("add", "charge", "fail", "erase", "authorization")
 PLAN = [{"name": f"{SERVER}__{tool}", "args": {}} for tool in TOOLS[:-1]]
-GROWN = PLAN + [{"name": f"mcp__{SERVER}__history", "args": {"é": [1, 2.5, None, True]}}]
+GROWN = PLAN + [{"name": f"mcp__{SERVER}__authorization", "args": {"é": [1, 2.5, None, True]}}]
 ADD = {"a": 2, "b": 3}
 CHARGE = {"amount": 150, "currency": "USD"}
 PUBLIC_KEY = "ab" * 32
@@ -40,7 +37,7 @@ def session(run, side, mode):
     plan("of nothing", [])
     plan("with a bare name", [{"name": "add", "args": {}}])
     plan("with half a name", [{"name": "__add", "args": {}}])
-    plan("of five tools", PLAN)
+    plan("of four tools", PLAN)
     plan("unchanged", PLAN)
     plan("grown", GROWN)
 
@@ -62,7 +59,7 @@ def session(run, side, mode):
         again = check("spent", f"{SERVER}__charge", CHARGE, user_email=ALICE)
         run.approve(again)
         step("await the approval", lambda: turn.await_approval(run.id(again), 10))
-        step("await it again", lambda: turn.await_approval(run.id(again), 10))
+        step("await it again", lambda: turn.await_approval(run.id(again), 0.2))
         rejected = check("held again", f"{SERVER}__charge", CHARGE, user_email=ALICE)
         run.reject(rejected)
         step("await the rejection", lambda: turn.await_approval(run.id(rejected), 10))
@@ -185,7 +182,6 @@ def invocations(run, call, token):
         with_policy("with policy, waiting for a rejection", "charge", {**CHARGE, "amount": 160}, **wait, **role)
     short = {"wait_for_approval": True, "delegation_timeout_ms": 100}
     with_policy("with policy, waiting in vain", "charge", {**CHARGE, "amount": 165}, **short)
-    run.step("what the server was made to change", lambda: None)
 
 
 def trust(call, token):
@@ -196,9 +192,9 @@ def trust(call, token):
     call("delegate to a stranger", "delegate", **to, target_agent="stranger")
     call("delegate a subtree", "delegate_subtree", **to, subtree_path="/steps/[0]", validity_seconds=600)
     call("delegate no subtree", "delegate_subtree", **to, subtree_path="/steps/[9]")
-    call("reanchor", "reanchor", intent_token=other, updated_plan=steps_of("add", "fail", "history"), reason="grew")
+    call("reanchor", "reanchor", intent_token=other, updated_plan=steps_of("add", "fail", "authorization"), reason="grew")
     call("reanchor to no plan", "reanchor", intent_token=other, updated_plan={"steps": []})
-    call("invoke what was reanchored", "invoke", mcp=SERVER, action="history", intent_token=other, user_email=ALICE)
+    call("invoke what was reanchored", "invoke", mcp=SERVER, action="authorization", intent_token=other, user_email=ALICE)
     call("revoke", "revoke", intent_token=other, reason="stolen", cascade=True)
     call("revoke again", "revoke", intent_token=other, reason="stolen", cascade=False)
     call("invoke what was revoked", "invoke", mcp=SERVER, action="add", intent_token=other, user_email=ALICE)
@@ -227,7 +223,7 @@ def approvals(run, call, token):
         "plan_id": plan_id,
         "reason": "r",
     }
-    wanted = {"user_email": ALICE, "tool": "charge", "amount": 150, "plan_id": plan_id}
+    wanted = {"user_email": ALICE, "tool": "charge", "amount": 150.0, "plan_id": plan_id}
     held = call("request an approval", "create_delegation_request", **request)
     call("request one without an amount", "create_delegation_request", **{**request, "amount": None})
     call("look for an approval", "check_approved_delegation", **wanted)

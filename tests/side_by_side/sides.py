@@ -84,14 +84,19 @@ class Official:
         return self.client.resolve_user(user_email)
 
     def _declare_tools(self, tools, mcp_servers):
-        servers = [McpServerRef(server["name"], server["url"], _declared(server["tools"])) for server in mcp_servers]
-        register_for_client(self.client, _declared(tools), servers)
+        servers = [
+            McpServerRef(server["name"], server["url"], _declared(server["tools"], "mcp")) for server in mcp_servers
+        ]
+        register_for_client(self.client, _declared(tools, "framework"), servers)
         note_model_call(self.client)
 
+    def close(self):
+        self.client.close()
 
-def _declared(tools):
+
+def _declared(tools, source):
     """What the framework adapters of the official SDK make of a tool with a schema."""
-    return tuple(ToolDeclaration(tool["name"], tool["description"], tool["inputSchema"], "framework") for tool in tools)
+    return tuple(ToolDeclaration(tool["name"], tool["description"], tool["inputSchema"], source) for tool in tools)
 
 
 class OfficialSession:
@@ -131,6 +136,9 @@ class Ours:
 
     def call(self, method, **params):
         return self.client.method(method, **params)
+
+    def close(self):
+        self.client.close()
 
 
 class OurSession:
