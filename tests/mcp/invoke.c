@@ -5,6 +5,7 @@
  */
 #include "../c/end_to_end.h"
 
+#define SOON "{\"timeout_ms\": 10000, \"interval_ms\": 100}"
 #define ALICE "alice@example.com"
 #define TOOLS                                                                                                            \
     "[{\"name\": \"tools-mcp__add\"}, {\"name\": \"tools-mcp__charge\"}, {\"name\": \"tools-mcp__fail\"},"              \
@@ -20,8 +21,8 @@ static const char *content(const char *result)
 /* A client method with the session's token: `more` is the rest of its params. */
 #define WITH_TOKEN(method, more, json) with_token(armoriq_client_##method, client, token, (more), (json))
 
-static armoriq_status with_token(armoriq_status (*method)(armoriq_client *, const char *, char **), armoriq_client *client,
-                                 const char *token, const char *more, char **json)
+static armoriq_status with_token(armoriq_status (*method)(armoriq_client *, const char *, char **),
+                                 armoriq_client *client, const char *token, const char *more, char **json)
 {
     char *params = malloc(strlen(token) + strlen(more) + 128);
     armoriq_status status;
@@ -84,7 +85,8 @@ static void failing_and_blocked(armoriq_client *client, armoriq_session *session
 
     EXPECT(session, "erase", "{}", NULL, ARMORIQ_BLOCK, "block:erase#0", "policy");
     EXPECT_FAILURE(ARMORIQ_ERR_POLICY_BLOCKED, "block:erase#0", WITH_TOKEN(invoke, "\"action\": \"erase\"", &json));
-    EXPECT_FAILURE(ARMORIQ_ERR_POLICY_BLOCKED, "block:erase#0", armoriq_session_dispatch(session, "erase", NULL, NULL, &json));
+    EXPECT_FAILURE(ARMORIQ_ERR_POLICY_BLOCKED, "block:erase#0",
+                   armoriq_session_dispatch(session, "erase", NULL, NULL, &json));
     EXPECT_FAILURE(ARMORIQ_ERR_INTENT_MISMATCH, "tool-not-in-plan",
                    armoriq_session_dispatch(session, "tools-mcp__unplanned", NULL, NULL, &json));
     EXPECT_FAILURE(ARMORIQ_ERR_INTENT_MISMATCH, "unplanned", WITH_TOKEN(invoke, "\"action\": \"unplanned\"", &json));
@@ -98,7 +100,8 @@ static void held_in_a_session(armoriq_session *session)
     char delegation[128], *json;
     armoriq_verdict verdict;
 
-    EXPECT_FAILURE(ARMORIQ_ERR_POLICY_HOLD, "hold:charge#0", armoriq_session_dispatch(session, "charge", CHARGE, NULL, &json));
+    EXPECT_FAILURE(ARMORIQ_ERR_POLICY_HOLD, "hold:charge#0",
+                   armoriq_session_dispatch(session, "charge", CHARGE, NULL, &json));
     json = DECIDE(session, "charge", CHARGE, NULL, &verdict);
     CHECK(verdict == ARMORIQ_HOLD);
     CHECK_MEMBER(json, "cause", "\"approval\"");
@@ -108,13 +111,14 @@ static void held_in_a_session(armoriq_session *session)
 
     answer_hold("approve", delegation);
     EXPECT_JSON("{\"status\":\"approved\"}",
-                armoriq_session_await_approval(session, delegation, "{\"timeout_ms\": 10000, \"interval_ms\": 100}", &json));
+                armoriq_session_await_approval(session, delegation, SOON, &json));
     json = NULL;
     CHECK_STATUS(ARMORIQ_OK, armoriq_session_dispatch(session, "charge", CHARGE, NULL, &json));
     CHECK_MEMBER(json, "structuredContent", "{\"amount\":150.0,\"currency\":\"USD\"}");
     armoriq_string_free(json);
     EXPECT_HISTORY(session, "charge 150");
-    EXPECT_FAILURE(ARMORIQ_ERR_POLICY_HOLD, "hold:charge#0", armoriq_session_dispatch(session, "charge", CHARGE, NULL, &json));
+    EXPECT_FAILURE(ARMORIQ_ERR_POLICY_HOLD, "hold:charge#0",
+                   armoriq_session_dispatch(session, "charge", CHARGE, NULL, &json));
 
     json = DECIDE(session, "charge", CHARGE, NULL, &verdict);
     CHECK(verdict == ARMORIQ_HOLD);
@@ -122,7 +126,7 @@ static void held_in_a_session(armoriq_session *session)
     armoriq_string_free(json);
     answer_hold("reject", delegation);
     EXPECT_JSON("{\"status\":\"rejected\"}",
-                armoriq_session_await_approval(session, delegation, "{\"timeout_ms\": 10000, \"interval_ms\": 100}", &json));
+                armoriq_session_await_approval(session, delegation, SOON, &json));
     EXPECT_HISTORY(session, "charge 150");
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Calls a real MCP server through armoriq-local: as any HTTP client would (check.py), and through the library (invoke.c).
+# Calls a real MCP server through armoriq-local: as any HTTP client would (check.py), and by the library (invoke.c).
 #
 # ARMORIQ_LIB_DIR   the folder of libarmoriq.so
 # ARMORIQ_INCLUDE   the folder of armoriq.h, or else this repository's own
@@ -19,7 +19,8 @@ trap 'rm -rf "$work"' EXIT
 # A library with a soname is asked for by that at run time, and a build folder has it under its plain name only.
 soname=$(readelf -d "$library" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
 ln -s "$library" "$work/${soname:-libarmoriq.so}"
-"${CC:-cc}" -std=c99 -Wall -Wextra -Wpedantic -Werror -g -I"$include" -o "$work/invoke" "$here/invoke.c" "$library" -pthread
+"${CC:-cc}" -std=c99 -Wall -Wextra -Wpedantic -Werror -g -I"$include" \
+    -o "$work/invoke" "$here/invoke.c" "$library" -pthread
 
 passed=0 failed=0
 # Each with a server of its own, so that neither sees the other's calls.

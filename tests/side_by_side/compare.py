@@ -70,7 +70,7 @@ def differing(official, ours, path=""):
 
 
 def aligned(official, ours, key):
-    """Pairs of the items of two lists that have the same key, in order; None for the partner of those that have none."""
+    """Pairs of the items of two lists that have the same key, in order; None where an item has no partner."""
     matcher = difflib.SequenceMatcher(None, [key(item) for item in official], [key(item) for item in ours], False)
     for kind, start, end, our_start, our_end in matcher.get_opcodes():
         if kind == "equal":

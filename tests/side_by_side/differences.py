@@ -41,10 +41,20 @@ DIFFERENCES = [
     ),
     # A check before any plan is a decision.
     Difference(
-        DECISIONS, SERVICE_DECIDES, "check (before the plan|after the reset)", "error", ".*before start_plan.*", "nothing"
+        DECISIONS,
+        SERVICE_DECIDES,
+        "check (before the plan|after the reset)",
+        "error",
+        ".*before start_plan.*",
+        "nothing",
     ),
     Difference(
-        DECISIONS, SERVICE_DECIDES, "check (before the plan|after the reset)", "result", "nothing", ".*No intent token.*"
+        DECISIONS,
+        SERVICE_DECIDES,
+        "check (before the plan|after the reset)",
+        "result",
+        "nothing",
+        ".*No intent token.*",
     ),
     # So is the check of a name that resolves to nothing.
     Difference(
@@ -80,9 +90,16 @@ DIFFERENCES = [
         NOT_PLANNED,
     ),
     Difference(
-        DECISIONS, ANY_SESSION, "dispatch what was never planned", r"error\.action", "unplanned", "tools-mcp__unplanned"
+        DECISIONS,
+        ANY_SESSION,
+        "dispatch what was never planned",
+        r"error\.action",
+        "unplanned",
+        "tools-mcp__unplanned",
     ),
-    Difference(DECISIONS, ANY_SESSION, "dispatch what was never planned", "request POST proxy:/invoke", "sent", "nothing"),
+    Difference(
+        DECISIONS, ANY_SESSION, "dispatch what was never planned", "request POST proxy:/invoke", "sent", "nothing"
+    ),
     Difference(DECISIONS, ANY_SESSION, ".* audit", "row decision tools-mcp__unplanned block", "sent", "nothing"),
     # A plan that is none is refused before the key and the bundle are fetched for it.
     Difference(
@@ -112,9 +129,7 @@ DIFFERENCES = [
         '".*"',
     ),
     # The same plan again mints a new token where the old one has expired.
-    Difference(
-        PLANS, ANY_SESSION, "plan unchanged, its token expired", r"result\..*", r"<\w+ 2>", r"<\w+ 3>"
-    ),
+    Difference(PLANS, ANY_SESSION, "plan unchanged, its token expired", r"result\..*", r"<\w+ 2>", r"<\w+ 3>"),
     Difference(
         PLANS, ANY_SESSION, "plan unchanged, its token expired", "request POST /iap/sdk/token", "nothing", "sent"
     ),
@@ -136,7 +151,9 @@ DIFFERENCES = [
         "ARMORIQ_ERR_(INVALID_TOKEN|INTENT_REANCHOR)",
         "ARMORIQ_ERR_TOKEN_REVOKED",
     ),
-    Difference(PLANS, "client", "(invoke|reanchor) what was revoked", r"error\.message", None, "Token .* was revoked: .*"),
+    Difference(
+        PLANS, "client", "(invoke|reanchor) what was revoked", r"error\.message", None, "Token .* was revoked: .*"
+    ),
     Difference(PLANS, "client", "(invoke|reanchor) what was revoked", r"error\.token_id", "nothing", "<.*>"),
     Difference(PLANS, "client", "invoke what was revoked", r"error\.reason", "nothing", "token-revoked"),
     Difference(PLANS, "client", "reanchor what was revoked", r"error\.(status_code|plan_id)", "401|<.*>", "nothing"),
@@ -185,7 +202,9 @@ DIFFERENCES = [
         "nothing",
         "sent",
     ),
-    Difference(REQUESTS, "client", "tools of a server with an odd name", r"error\.message", ".*Cannot GET.*", ".*a b/c.d.*"),
+    Difference(
+        REQUESTS, "client", "tools of a server with an odd name", r"error\.message", ".*Cannot GET.*", ".*a b/c.d.*"
+    ),
     Difference(
         REQUESTS, "client", "status of no request", "request GET /delegation/no%20such/id/status", "sent", "nothing"
     ),
@@ -204,10 +223,17 @@ DIFFERENCES = [
     # Reports, and the methods that never fail, say what became of them.
     Difference(REPORTS, ANY_SESSION, "report.*", "result", "None", "{'delivered': True}"),
     Difference(REPORTS, "client", "(complete|status of) a plan", "result", "None", "{'delivered': True}"),
-    Difference(REPORTS, "client", "a status that does not exist", "result", "None", "{'delivered': False, .*HTTP 400.*"),
+    Difference(
+        REPORTS, "client", "a status that does not exist", "result", "None", "{'delivered': False, .*HTTP 400.*"
+    ),
     # A duration is no telephone number.
     Difference(
-        REPORTS, ANY_SESSION, "report of a long call", r"request POST /iap/audit\.body\.duration_ms", r"\[RED.*", "1234567"
+        REPORTS,
+        ANY_SESSION,
+        "report of a long call",
+        r"request POST /iap/audit\.body\.duration_ms",
+        r"\[RED.*",
+        "1234567",
     ),
     Difference(REPORTS, ANY_SESSION, ".* audit", r"row report .*\.duration_ms", r"\[RED.*", "1234567"),
     # Tools are declared by a method of the client's, under the library's name.

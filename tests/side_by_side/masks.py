@@ -1,4 +1,4 @@
-"""Replaces what differs from run to run by a name: ids by the member they were first answered in, times by their form."""
+"""Gives what differs from run to run a name: ids that of the member they were answered in, times that of their form."""
 
 import re
 

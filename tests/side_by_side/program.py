@@ -168,7 +168,9 @@ def invocations(run, call, token):
     call("invoke on no server", "invoke", mcp="nobody", action="add", intent_token=token, user_email=ALICE)
 
     def with_policy(name, action, params, **options):
-        return invoke(name, "invoke_with_policy", action=action, params=params, options={"user_email": ALICE, **options})
+        return invoke(
+            name, "invoke_with_policy", action=action, params=params, options={"user_email": ALICE, **options}
+        )
 
     with_policy("with policy", "add", ADD)
     with_policy("with policy, financial", "charge", {"amount": 50, "currency": "USD"})
@@ -192,9 +194,22 @@ def trust(call, token):
     call("delegate to a stranger", "delegate", **to, target_agent="stranger")
     call("delegate a subtree", "delegate_subtree", **to, subtree_path="/steps/[0]", validity_seconds=600)
     call("delegate no subtree", "delegate_subtree", **to, subtree_path="/steps/[9]")
-    call("reanchor", "reanchor", intent_token=other, updated_plan=steps_of("add", "fail", "authorization"), reason="grew")
+    call(
+        "reanchor",
+        "reanchor",
+        intent_token=other,
+        updated_plan=steps_of("add", "fail", "authorization"),
+        reason="grew",
+    )
     call("reanchor to no plan", "reanchor", intent_token=other, updated_plan={"steps": []})
-    call("invoke what was reanchored", "invoke", mcp=SERVER, action="authorization", intent_token=other, user_email=ALICE)
+    call(
+        "invoke what was reanchored",
+        "invoke",
+        mcp=SERVER,
+        action="authorization",
+        intent_token=other,
+        user_email=ALICE,
+    )
     call("revoke", "revoke", intent_token=other, reason="stolen", cascade=True)
     call("revoke again", "revoke", intent_token=other, reason="stolen", cascade=False)
     call("invoke what was revoked", "invoke", mcp=SERVER, action="add", intent_token=other, user_email=ALICE)
@@ -248,7 +263,9 @@ def usage(run, call):
     call("usage", "record_token_usage", **when, usage_hour=3, entries=[entry], repo="r", device_id="d", armored=True)
     call("usage of nothing", "record_token_usage", **when, usage_hour=3, entries=[])
     call("usage at no hour", "record_token_usage", **when, usage_hour=24, entries=[entry])
-    call("usage on no date", "record_token_usage", **{**when, "usage_date": "2026-02-30"}, usage_hour=1, entries=[entry])
+    call(
+        "usage on no date", "record_token_usage", **{**when, "usage_date": "2026-02-30"}, usage_hour=1, entries=[entry]
+    )
     stream = call("usage stream", "initialize_usage_stream")
     snapshot = {
         "sessionId": run.own("session"),
@@ -261,7 +278,11 @@ def usage(run, call):
     batch = {"batchId": run.own_uuid("batch"), "snapshots": [snapshot]}
     generation = stream.get("value", stream).get("generation")
     call("usage batch", "record_token_usage_batch", batch={**batch, "generation": generation})
-    call("usage batch of another stream", "record_token_usage_batch", batch={**batch, "generation": run.own_uuid("none")})
+    call(
+        "usage batch of another stream",
+        "record_token_usage_batch",
+        batch={**batch, "generation": run.own_uuid("none")},
+    )
     call("usage batch without a stream", "record_token_usage_batch", batch=batch)
     report = {"kind": "history", "status": "completed"}
     call("usage run", "report_usage_run", run_id=run.own_uuid("run"), report=report)

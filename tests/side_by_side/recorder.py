@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 # The headers that mean something to the service. The others are the HTTP libraries' own.
 HEADERS = (
+    "accept",
     "authorization",
     "cache-control",
     "content-type",
@@ -73,7 +74,8 @@ class Recorder:
         record = {
             "target": f"{request.command} {name}{path.path}",
             "query": urllib.parse.parse_qs(path.query, keep_blank_values=True),
-            "headers": {key: request.headers[key] for key in HEADERS if request.headers[key] is not None},
+            # An Accept of everything is the same as none.
+            "headers": {key: request.headers[key] for key in HEADERS if request.headers[key] not in (None, "*/*")},
             "body": numbers_as_text(body) if body else None,
         }
         seen(record, json.loads(content) if content else None)
