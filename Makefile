@@ -9,7 +9,7 @@ dist := $(CARGO_TARGET_DIR)/dist
 sources := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install uninstall header test bench lint clean
+.PHONY: help demo build install uninstall header test fuzz bench lint clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -36,6 +36,9 @@ header: ## write include/armoriq.h from src/ffi
 
 test: ## run the whole suite
 	@scripts/test.sh
+
+fuzz: ## run the fuzz targets, FUZZ_SECONDS each
+	@scripts/fuzz.sh
 
 bench: ## measure what ships, and write docs/performance.md
 	@scripts/bench.sh

@@ -97,6 +97,9 @@ step_counts() {
 
 step_tsan() { scripts/tsan.sh; }
 
+# A few seconds of each: what `make fuzz` runs for longer.
+step_fuzz() { FUZZ_SECONDS=${FUZZ_SECONDS:-10} scripts/fuzz.sh; }
+
 step_install() { tests/install/run.sh; }
 
 step_demo() { scripts/demo.sh; }
@@ -151,7 +154,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan install demo examples guide async mcp python side_by_side)
+steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan fuzz install demo examples guide async mcp python side_by_side)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 

@@ -23,6 +23,9 @@ pub mod tool_definition;
 pub mod tool_schema;
 pub mod transport;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use client::fuzzing;
 pub use error::{Error, Result};
 
 /// The library's version, as in `Cargo.toml`.

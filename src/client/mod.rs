@@ -8,6 +8,8 @@ mod calls;
 mod delegation_methods;
 mod delegations;
 mod directory;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod inventory;
 mod inventory_push;
 #[cfg(test)]

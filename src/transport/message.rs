@@ -137,6 +137,11 @@ pub struct Response {
 }
 
 impl Response {
+    #[cfg(feature = "fuzzing")]
+    pub fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
+        Self { status, headers, body }
+    }
+
     #[cfg(test)]
     pub(super) fn with_header(status: u16, name: &'static str, value: &str) -> Self {
         let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())]);

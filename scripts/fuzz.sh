@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# usage: scripts/fuzz.sh [TARGET…]
+#
+# Runs the fuzz targets of fuzz/ (all of them, or those named), each for FUZZ_SECONDS (60), with libFuzzer and
+# AddressSanitizer. They start from the inputs in fuzz/corpus and keep what they find in target/fuzz. The compiler needs
+# no nightly for it: RUSTC_BOOTSTRAP lets the stable one instrument code.
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+
+seconds=${FUZZ_SECONDS:-60}
+have c++ || { echo "no C++ compiler is installed, which libFuzzer is built with"; exit 77; }
+host=$(rustc -vV | sed -n 's/^host: //p')
+runtime=$(rustc --print sysroot)/lib/rustlib/$host/lib
+compgen -G "$runtime/librustc*_rt.asan.a" >/dev/null ||
+    { echo "this Rust has no AddressSanitizer (librustc-stable_rt.asan.a)"; exit 77; }
+
+# What cargo-fuzz passes.
+export RUSTC_BOOTSTRAP=1
+export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module
+    -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+    -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+cargo build --locked --release --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$target_dir/fuzz"
+
+[ $# -gt 0 ] || set -- $(cd fuzz/fuzz_targets && ls ./*.rs | sed 's|^\./||; s|\.rs$||')
+passed=0 failed=0
+for target in "$@"; do
+    found=$target_dir/fuzz/corpus/$target crashes=$target_dir/fuzz/crashes/$target log=$target_dir/fuzz/$target.log
+    mkdir -p "$found" "$crashes"
+    if "$target_dir/fuzz/$host/release/$target" "$found" "fuzz/corpus/$target" -max_total_time="$seconds" -timeout=10 \
+        -rss_limit_mb=2048 -max_len=16384 -artifact_prefix="$crashes/" -print_final_stats=1 >"$log" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok    $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs"
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $target"
+        tail -n 60 "$log"
+    fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
