@@ -2,14 +2,13 @@
  * Measures checks through the shared library, each against its floor in the same run: batches of the one and the other
  * take turns, so that what else the machine does meets both alike. Times are of the thread's own clock where there is
  * one thread.
- *
- * Prints a line for each measure: its name, what was measured, what it is compared with (0 for nothing), and the ratio.
  */
 #include "subject.h"
 
+#include "measure.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
-#include <time.h>
 
 extern int floor_noop(int value);
 extern char *floor_check(const char *tool, const char *args);
@@ -18,32 +17,6 @@ extern int cedar_check(void *cedar, const char *request);
 extern void cedar_free(void *cedar);
 
 enum { ROUNDS = 301 };
-
-static double now(clockid_t clock)
-{
-    struct timespec time;
-    clock_gettime(clock, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
-static int ascending(const void *one, const void *other)
-{
-    double a = *(const double *)one, b = *(const double *)other;
-    return (a > b) - (a < b);
-}
-
-/* The value that a part of all are below: 0.5 for the median. Sorts them. */
-static double quantile(double *values, int count, double part)
-{
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    return values[(int)((count - 1) * part + 0.5)];
-}
-
-static void report(const char *name, double measured, double base, double ratio)
-{
-    printf("%s %.2f %.2f %.3f\n", name, measured, base, ratio);
-    fflush(stdout);
-}
 
 /* --- One thread ------------------------------------------------------------------------------------------------- */
 

@@ -15,6 +15,8 @@ if [ "${1:-}" = --run ]; then
     export LD_LIBRARY_PATH=$bench_dir
     "$bench_dir/check"
     LD_PRELOAD=$bench_dir/count_malloc.so "$bench_dir/check" allocations
+    "$bench_dir/cold" "$bench_dir/libarmoriq.so" "$target_dir/release/libarmoriq_bench_client.so" "$bench_dir/noop.so"
+    if [ -x "$bench_dir/overhead" ]; then "$bench_dir/overhead"; fi
     if [ -x "$bench_dir/venv/bin/python" ]; then
         HOME=$bench_dir/home ARMORIQ_OBSERVABILITY=off "$bench_dir/venv/bin/python" benches/sdk.py
     fi
@@ -26,6 +28,7 @@ build() {
     scripts/build.sh
     cargo build --locked --package armoriq-local
     cargo build --locked --release --manifest-path benches/Cargo.toml --package armoriq-bench
+    cargo build --locked --release --manifest-path benches/Cargo.toml --package armoriq-bench-client
     cargo build --locked --release --manifest-path benches/Cargo.toml --package armoriq-bench-compile
 
     mkdir -p "$bench_dir/home"
@@ -35,7 +38,24 @@ build() {
     "${CC:-cc}" "${flags[@]}" -shared -fPIC benches/count_malloc.c -o "$bench_dir/count_malloc.so"
     "${CC:-cc}" "${flags[@]}" -Iinclude benches/check.c -o "$bench_dir/check" -L"$bench_dir" \
         -larmoriq -larmoriq_bench -pthread -ldl
+    "${CC:-cc}" "${flags[@]}" -Iinclude benches/cold.c -o "$bench_dir/cold" -ldl
+    echo 'int noop(void) { return 0; }' | "${CC:-cc}" "${flags[@]}" -shared -fPIC -x c - \
+        -o "$bench_dir/noop.so"
+    rm -f "$bench_dir/overhead"
+    if install_curl; then
+        "${CC:-cc}" "${flags[@]}" -Iinclude benches/overhead.c -o "$bench_dir/overhead" -L"$bench_dir" \
+            -larmoriq -lcurl -pthread
+    else
+        echo "libcurl's headers cannot be installed (libcurl4-openssl-dev): its rows are left out"
+    fi
     benches/control-plane.sh 1 10 100 1000 >"$bench_dir/control-plane.yaml"
+}
+
+# libcurl, where it can be had.
+install_curl() {
+    have curl-config && return
+    have apt-get && [ "$(id -u)" -eq 0 ] &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libcurl4-openssl-dev
 }
 
 # The official SDK, where it can be had.
@@ -73,7 +93,7 @@ ratio_row() {
 }
 
 table() {
-    local check sdk compile session tools explained threads
+    local check sdk compile session tools explained threads size
     check=$(result check 2) sdk=$(result sdk 2) compile=$(result compile 2) session=$(result session 2)
     tools=$(result tools 2) explained=$(result explained 2)
     echo "| measure | target | measured | met |"
@@ -97,6 +117,17 @@ table() {
     ratio_row "a batch of 100 checks against 100 checks" "≤ 0.5 ×" batch "<=" 0.5
     row "session start + free" "≤ 1 µs" "$(time_of "$session")" "$session" "<=" 1000
     row "\`armoriq_session_tools\`, 1,000 tools and 1,000 statements" "≤ 1 ms" "$(time_of "$tools")" "$tools" "<=" 1000000
+    ratio_row "check in sdk mode against libcurl sending the same request, p50, connections kept" "≤ 1.15 ×" curl "<=" 1.15
+    row "the same on 8 threads" "≥ 1 × throughput" \
+        "$(result curl_threads 4) × ($(result curl_threads 2) against $(result curl_threads 3) a second)" \
+        "$(result curl_threads 4)" ">=" 1
+    ratio_row "from \`dlopen\` to a client, against reqwest alone" "≤ 1.5 ×" cold "<=" 1.5
+    row "memory after 1,000 checks, over a library that does nothing" "≤ 4 MB" \
+        "$(awk -v kilobytes="$(result memory 2)" 'BEGIN { printf "%.1f MB", kilobytes / 1000 }')" \
+        "$(result memory 2)" "<=" 4000
+    size=$(stat -c %s "$bench_dir/libarmoriq.so")
+    row "size of the shared library" "≤ 3.5 MB" "$(awk -v size="$size" 'BEGIN { printf "%.1f MB", size / 1e6 }')" \
+        "$size" "<=" 3500000
     row "\`cause\` and \`for_model\` of a refusal" "≤ 40 ns" "$(time_of "$explained")" "$explained" "<=" 40
 }
 
