@@ -23,6 +23,8 @@ pub(super) struct Calls {
 #[derive(Default)]
 struct State {
     running: usize,
+    /// Threads that close the client: without one, nobody needs to hear of a call's end.
+    waiting: usize,
     submitted: HashMap<u64, Arc<dyn Submitted>>,
     next_number: u64,
 }
@@ -62,8 +64,11 @@ impl Calls {
     /// Waits until no call runs, or the time is over, and says how many ran then. Submitted ones among them end with
     /// [`Error::Closed`]; a blocking one is its thread's, and ends by its own time limit.
     pub fn wait_and_close(&self, timeout: Duration) -> usize {
-        let waited = self.none_left.wait_timeout_while(self.state(), timeout, |state| state.running > 0);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        state.waiting += 1;
+        let waited = self.none_left.wait_timeout_while(state, timeout, |state| state.running > 0);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
         let (left, submitted) = (state.running, state.submitted.values().cloned().collect::<Vec<_>>());
         drop(state);
         for call in submitted {
@@ -82,10 +87,10 @@ impl Drop for Running {
         let mut state = self.calls.state();
         state.running -= 1;
         let submitted = self.number.and_then(|number| state.submitted.remove(&number));
-        let none_left = state.running == 0;
+        let is_awaited = state.running == 0 && state.waiting > 0;
         drop(state);
         drop(submitted);
-        if none_left {
+        if is_awaited {
             self.calls.none_left.notify_all();
         }
     }

@@ -1,4 +1,5 @@
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io;
 
 use serde::Serialize;
 
@@ -11,12 +12,21 @@ pub struct ObjectWriter {
 
 impl ObjectWriter {
     pub fn new() -> Self {
-        Self { text: String::from("{") }
+        // Most of what is written is a request of a check.
+        let mut text = String::with_capacity(1024);
+        text.push('{');
+        Self { text }
     }
 
     /// Adds a member whose value is serialised.
     pub fn value(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> &mut Self {
-        self.raw(key, serde_json::to_string(value).as_deref().unwrap_or("null"))
+        self.key(key);
+        let start = self.text.len();
+        if serde_json::to_writer(Sink(&mut self.text), value).is_err() {
+            self.text.truncate(start);
+            self.text.push_str("null");
+        }
+        self
     }
 
     /// Adds a member only where there is a value.
@@ -45,6 +55,21 @@ impl ObjectWriter {
         push_text(&mut self.text, &[key]);
         self.text.push(':');
         self
+    }
+}
+
+/// Takes what serde_json writes, which is whole pieces of text.
+struct Sink<'t>(&'t mut String);
+
+impl io::Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        self.0.push_str(text);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -120,5 +145,13 @@ mod tests {
         object.optional("absent", None::<&str>).optional("given", Some("x"));
         assert_eq!(object.finish(), r#"{"raw":[1.0],"li\"st":[true],"given":"x"}"#);
         assert_eq!(ObjectWriter::new().finish(), "{}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_null() {
+        let no_json = std::collections::BTreeMap::from([([1], 1)]);
+        let mut object = ObjectWriter::new();
+        object.value("before", "é").value("no_json", &[no_json]).value("after", &1);
+        assert_eq!(object.finish(), r#"{"before":"é","no_json":null,"after":1}"#);
     }
 }

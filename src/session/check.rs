@@ -135,8 +135,8 @@ impl Session {
         let snapshot_hash = config.named_agent().map(|_| self.client().tools_snapshot_hash());
         body.optional("toolsSnapshotHash", snapshot_hash.as_ref());
         body.raw("arguments", arguments.text())
-            .value("intent_token", &plan.token.signed())
-            .value("policy_snapshot", &plan.token.policy_snapshot)
+            .raw("intent_token", &plan.shown.signed)
+            .raw("policy_snapshot", &plan.shown.policy_snapshot)
             .value("session_id", &self.0.session_id)
             .value("user_email", &call.user_email)
             .value("agent_id", &config.named_agent());
@@ -145,7 +145,6 @@ impl Session {
 
     fn proxy_question(&self, plan: &PlanState, call: &PlannedCall<'_>, arguments: &Tape<'_>) -> Result<Call> {
         let config = self.client().config();
-        let snapshot = plan.token.policy_snapshot.as_ref().filter(|snapshot| !snapshot.is_empty());
         let mut body = ObjectWriter::new();
         body.value("enforce_only", &true)
             .value("mcp", call.server)
@@ -153,11 +152,13 @@ impl Session {
             .value("action", call.action)
             .raw("params", arguments.text())
             .raw("arguments", arguments.text())
-            .value("intent_token", &plan.token.signed())
-            .value("plan", &plan.token.raw_token.get("plan"))
+            .raw("intent_token", &plan.shown.signed)
+            .raw("plan", &plan.shown.plan)
             .optional("agent_id", config.named_agent())
-            .optional("user_email", call.user_email)
-            .optional("policy_snapshot", snapshot);
+            .optional("user_email", call.user_email);
+        if plan.token.policy_snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_empty()) {
+            body.raw("policy_snapshot", &plan.shown.policy_snapshot);
+        }
         Ok(Call::post(format!("{}/invoke", config.proxy()?), body.finish()))
     }
 

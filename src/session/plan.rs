@@ -10,9 +10,10 @@ use crate::client::{MintRequest, ReanchorRequest, TokenStanding};
 use crate::clock::since_1970;
 use crate::config::SessionMode;
 use crate::decision::{Cause, Decision};
+use crate::json::{self, json};
 use crate::plan::Plan;
 use crate::token::IntentToken;
-use crate::{Error, Result, json};
+use crate::{Error, Result};
 
 /// How the plan in force came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +38,27 @@ pub(super) struct PlanState {
     pub(super) plan: Arc<Plan>,
     pub(super) token: Arc<IntentToken>,
     pub(super) start: PlanStart,
+    pub(super) shown: ShownToken,
     /// What local mode may think of the token; the other modes leave that to the service.
     standing: Option<TokenStanding>,
+}
+
+/// What each check shows the service of the token, as JSON text: written once.
+pub(super) struct ShownToken {
+    pub(super) signed: String,
+    /// The plan as the token has it.
+    pub(super) plan: String,
+    pub(super) policy_snapshot: String,
+}
+
+impl ShownToken {
+    fn of(token: &IntentToken) -> Self {
+        Self {
+            signed: token.signed().to_string(),
+            plan: token.raw_token.get("plan").unwrap_or(&Value::Null).to_string(),
+            policy_snapshot: json!(token.policy_snapshot).to_string(),
+        }
+    }
 }
 
 impl PlanState {
@@ -103,7 +123,8 @@ impl Session {
         if start != PlanStart::Unchanged {
             self.0.step_index.store(0, Ordering::Release);
         }
-        self.0.plan.store(Some(Arc::new(PlanState { plan, token, start, standing })));
+        let shown = ShownToken::of(&token);
+        self.0.plan.store(Some(Arc::new(PlanState { plan, token, start, shown, standing })));
         Ok(answer)
     }
 

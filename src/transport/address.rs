@@ -37,7 +37,7 @@ pub(super) fn shown(url: &Url) -> String {
 
 /// The request that a redirect asks for, if it stays the same request: in the same origin, and not one of the older
 /// redirects that turn a POST into a GET, which is no longer the question that was asked.
-pub(super) fn redirected(mut request: reqwest::Request, response: &reqwest::Response) -> Option<reqwest::Request> {
+pub(super) fn redirected(request: &reqwest::Request, response: &reqwest::Response) -> Option<reqwest::Request> {
     let keeps_method = match response.status() {
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => request.method() == Method::GET,
@@ -47,6 +47,7 @@ pub(super) fn redirected(mut request: reqwest::Request, response: &reqwest::Resp
     let target = request.url().join(location.to_str().ok()?).ok()?;
     let same_origin = target.origin() == request.url().origin();
     let names_user = !target.username().is_empty() || target.password().is_some();
+    let mut request = request.try_clone()?;
     *request.url_mut() = Some(target).filter(|_| same_origin && !names_user)?;
     Some(request)
 }

@@ -1,9 +1,9 @@
 use super::error::TransportError;
 use crate::error::{Error, Result};
+use foldhash::HashMap;
 use reqwest::Client;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Handle, Id};

@@ -1,11 +1,13 @@
 use super::address::shown;
 use super::error::{TransportError, TransportErrorKind};
 use crate::json::{self, ParseError, Value};
+use arc_swap::ArcSwapOption;
 use memchr::memmem;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest answer that is read, in bytes.
@@ -13,6 +15,8 @@ pub const MAX_BODY_BYTES: usize = json::MAX_BYTES;
 
 /// What stands in the place of a secret.
 const CONCEALED: &[u8] = b"[redacted]";
+/// How much of a secret is looked for at first: a token is long, and preparing to look for all of it is dear.
+const BEGINNING: usize = 16;
 
 /// A request. What is wrong with its address or its headers shows when it is sent.
 pub struct Request {
@@ -104,12 +108,12 @@ impl Request {
         self
     }
 
-    pub(super) fn build(self) -> Result<(reqwest::Request, SendOptions), TransportError> {
+    pub(super) fn build(self, last_url: &LastUrl) -> Result<(reqwest::Request, SendOptions), TransportError> {
         let invalid = |message| TransportError::new(TransportErrorKind::Request, message);
         if let Some(name) = self.invalid_header {
             return Err(invalid(format!("the value of the header '{name}' has characters that HTTP cannot carry")));
         }
-        let url = Url::parse(&self.url).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
+        let url = last_url.parse(&self.url).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
         }
@@ -125,6 +129,23 @@ impl fmt::Debug for Request {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = Url::parse(&self.url).map_or_else(|_| String::from("not a URL"), |url| shown(&url));
         formatter.debug_struct("Request").field("method", &self.method).field("url", &url).finish_non_exhaustive()
+    }
+}
+
+/// The address of the last request, parsed: checks go to the same one again and again.
+#[derive(Default)]
+pub(super) struct LastUrl(ArcSwapOption<(String, Url)>);
+
+impl LastUrl {
+    fn parse(&self, text: &str) -> Result<Url, url::ParseError> {
+        if let Some((last, url)) = self.0.load().as_deref()
+            && last == text
+        {
+            return Ok(url.clone());
+        }
+        let url = Url::parse(text)?;
+        self.0.store(Some(Arc::new((text.to_owned(), url.clone()))));
+        Ok(url)
     }
 }
 
@@ -169,10 +190,11 @@ impl Response {
 
     /// Takes a secret out of the body, wherever the service repeated it.
     pub fn conceal(&mut self, secret: &str) {
-        let finder = memmem::Finder::new(secret);
-        if secret.is_empty() || finder.find(&self.body).is_none() {
+        let beginning = secret.as_bytes().get(..BEGINNING).unwrap_or(secret.as_bytes());
+        if secret.is_empty() || memmem::find(&self.body, beginning).is_none() {
             return;
         }
+        let finder = memmem::Finder::new(secret);
         let mut concealed = Vec::with_capacity(self.body.len());
         let mut rest = self.body.as_slice();
         while let Some((before, found)) = finder.find(rest).and_then(|at| rest.split_at_checked(at)) {

@@ -30,7 +30,7 @@ use crate::log::debug;
 use breaker::{Breakers, Pass};
 use budget::RetryBudget;
 use connections::Connections;
-use message::SendOptions;
+use message::{LastUrl, SendOptions};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use retry::RetryPolicy;
@@ -91,6 +91,7 @@ pub struct Transport {
     retry: RetryPolicy,
     budget: RetryBudget,
     clock: Arc<Clock>,
+    last_url: LastUrl,
     engine: PerProcess<Engine>,
 }
 
@@ -130,6 +131,7 @@ impl Transport {
             retry: RetryPolicy { max_retries: options.max_retries, unit: options.retry_unit },
             budget: RetryBudget::new(),
             clock,
+            last_url: LastUrl::default(),
             engine: PerProcess::new(),
         };
         transport.engine()?;
@@ -174,7 +176,7 @@ impl Transport {
     ///
     /// [`TransportError`] where there was no answer, or none that could be read.
     pub async fn send(&self, request: Request, deadline: Option<Instant>) -> Result<Response, TransportError> {
-        let (request, options) = request.build()?;
+        let (request, options) = request.build(&self.last_url)?;
         if deadline.is_some_and(|deadline| time_until(deadline).is_zero()) {
             return Err(TransportError::too_late(request.url()));
         }
@@ -184,7 +186,7 @@ impl Transport {
         let mut last_response = None;
         let mut attempt = 0;
         loop {
-            let outcome = self.attempt(&request, options, timeout, deadline, &mut pass).await;
+            let outcome = timed(&engine.connections, &request, options, timeout, deadline, &mut pass).await;
             let wait = if options.retry { self.retry.wait_after(attempt, &outcome) } else { None };
             let wait = wait.filter(|wait| deadline.is_none_or(|deadline| *wait < time_until(deadline)));
             let goes_on = match wait {
@@ -222,50 +224,6 @@ impl Transport {
         pass.may_go_on()
     }
 
-    /// One exchange, within its time.
-    async fn attempt(
-        &self,
-        request: &reqwest::Request,
-        options: SendOptions,
-        timeout: Duration,
-        deadline: Option<Instant>,
-        pass: &mut Pass<'_>,
-    ) -> Result<Response, TransportError> {
-        let timeout = deadline.map_or(timeout, |deadline| timeout.min(time_until(deadline)));
-        if timeout.is_zero() {
-            return Err(TransportError::too_late(request.url()));
-        }
-        let again = request.try_clone().ok_or_else(|| TransportError::internal("a request cannot be sent twice"))?;
-        let outcome = tokio::time::timeout(timeout, self.exchange(again, options)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(TransportError::timed_out(request.url(), timeout)));
-        // A caller in a hurry says nothing about the service.
-        let is_hurry =
-            timeout < PATIENCE && matches!(&outcome, Err(error) if error.kind == TransportErrorKind::Timeout);
-        if !is_hurry {
-            pass.note(&outcome);
-        }
-        outcome
-    }
-
-    /// Sends a request, follows redirects within its origin and reads the answer.
-    async fn exchange(&self, mut request: reqwest::Request, options: SendOptions) -> Result<Response, TransportError> {
-        let engine = self.engine().map_err(|error| TransportError::internal(error.to_string()))?;
-        let connections::Sender { client, slots } = engine.connections.here()?;
-        connections::catch_up().await;
-        let slot = slots.acquire().await;
-        let _slot = slot.map_err(|_| TransportError::internal("the transport's runtime is gone"))?;
-        let url = request.url().clone();
-        let mut redirects = 0;
-        loop {
-            let next = request.try_clone().filter(|_| redirects < MAX_REDIRECTS);
-            let response = client.execute(request).await.map_err(|error| TransportError::unanswered(&url, error))?;
-            let next = next.and_then(|next| address::redirected(next, &response));
-            let Some(next) = next else { return message::read(&url, response, options.watch).await };
-            redirects += 1;
-            request = next;
-        }
-    }
-
     /// How long calls to the origin of this URL are refused because it has been failing; zero where they are not.
     pub(crate) fn pause(&self, url: &str) -> Duration {
         match (Url::parse(url), self.engine()) {
@@ -276,6 +234,52 @@ impl Transport {
 
     fn engine(&self) -> Result<Arc<Engine>> {
         self.engine.get_or_try_init(|| Engine::new(&self.options, &self.clock))
+    }
+}
+
+/// One exchange, within its time.
+async fn timed(
+    connections: &Connections,
+    request: &reqwest::Request,
+    options: SendOptions,
+    timeout: Duration,
+    deadline: Option<Instant>,
+    pass: &mut Pass<'_>,
+) -> Result<Response, TransportError> {
+    let timeout = deadline.map_or(timeout, |deadline| timeout.min(time_until(deadline)));
+    if timeout.is_zero() {
+        return Err(TransportError::too_late(request.url()));
+    }
+    let outcome = tokio::time::timeout(timeout, exchange(connections, request, options)).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(TransportError::timed_out(request.url(), timeout)));
+    // A caller in a hurry says nothing about the service.
+    let is_hurry = timeout < PATIENCE && matches!(&outcome, Err(error) if error.kind == TransportErrorKind::Timeout);
+    if !is_hurry {
+        pass.note(&outcome);
+    }
+    outcome
+}
+
+/// Sends a request, follows redirects within its origin and reads the answer.
+async fn exchange(
+    connections: &Connections,
+    request: &reqwest::Request,
+    options: SendOptions,
+) -> Result<Response, TransportError> {
+    let connections::Sender { client, slots } = connections.here()?;
+    connections::catch_up().await;
+    let slot = slots.acquire().await;
+    let _slot = slot.map_err(|_| TransportError::internal("the transport's runtime is gone"))?;
+    let url = request.url();
+    let (mut redirected, mut redirects) = (None, 0);
+    loop {
+        let request = redirected.as_ref().unwrap_or(request);
+        let sent = request.try_clone().ok_or_else(|| TransportError::internal("a request cannot be sent twice"))?;
+        let response = client.execute(sent).await.map_err(|error| TransportError::unanswered(url, error))?;
+        let next = address::redirected(request, &response).filter(|_| redirects < MAX_REDIRECTS);
+        let Some(next) = next else { return message::read(url, response, options.watch).await };
+        redirected = Some(next);
+        redirects += 1;
     }
 }
 
