@@ -8,7 +8,7 @@ import enum
 import json
 import os
 import weakref
-from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_void_p
+from ctypes import POINTER, c_char_p, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 
 ABI_VERSION = 0 << 16 | 1
@@ -33,6 +33,12 @@ class Verdict(enum.IntEnum):
     @classmethod
     def _missing_(cls, value):
         return cls.BLOCK
+
+
+class Completion(ctypes.Structure):
+    """The end of a submitted call."""
+
+    _fields_ = [("user_data", c_uint64), ("status", c_int32), ("verdict", c_int32), ("json", c_void_p)]
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,14 @@ def _load():
     declare("armoriq_session_check", c_void_p, c_char_p, c_char_p, c_char_p, POINTER(c_int32), out)
     declare("armoriq_session_await_approval", c_void_p, c_char_p, c_char_p, out)
     declare("armoriq_session_free", c_void_p, result=None)
+    declare("armoriq_queue_new", c_uint32, out, out)
+    declare("armoriq_queue_fd", c_void_p, result=c_int64)
+    declare("armoriq_queue_next", c_void_p, c_uint32, POINTER(Completion), out)
+    declare("armoriq_queue_free", c_void_p, result=None)
+    declare("armoriq_submit_check", c_void_p, c_void_p, c_uint64, c_char_p, c_char_p, c_char_p, out, out)
+    declare("armoriq_submit", c_void_p, c_void_p, c_void_p, c_uint64, c_char_p, c_char_p, out, out)
+    declare("armoriq_call_cancel", c_void_p, out)
+    declare("armoriq_call_free", c_void_p, result=None)
     return library
 
 

@@ -59,6 +59,10 @@ module Armoriq
 
     # A handle that was freed is known as such, so that the finalizer may do it again.
     def close = Native.public_send(self.class::FREE, @handle)
+
+    protected
+
+    attr_reader :handle
   end
 
   # One turn of an agent.
