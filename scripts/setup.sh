@@ -23,7 +23,7 @@ if [ -n "${CI:-}" ]; then
         /usr/include/nlohmann/json.hpp:nlohmann-json3-dev /usr/share/java/gson.jar:libgoogle-gson-java; do
         [ -e "${entry%%:*}" ] || missing+=("${entry#*:}")
     done
-    for entry in go:golang-go node:nodejs npm:npm ruby:ruby; do
+    for entry in go:golang-go node:nodejs npm:npm ruby:ruby puma:puma; do
         have "${entry%%:*}" || missing+=("${entry#*:}")
     done
     ruby -e 'require "ffi"' 2>/dev/null || missing+=(ruby-ffi)

@@ -108,6 +108,8 @@ step_examples() { outside examples/run.sh; }
 
 step_async() { outside examples/async/run.sh; }
 
+step_fork() { outside tests/fork/run.sh; }
+
 step_side_by_side() {
     need python3
     outside tests/side_by_side/run.sh
@@ -154,7 +156,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan fuzz install demo examples guide async mcp python side_by_side)
+steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan fuzz install demo examples guide async fork mcp python side_by_side)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 
