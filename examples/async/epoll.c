@@ -67,12 +67,14 @@ static void answer(struct connection *connection, const char *word, const char *
     char line[16384];
     int length = snprintf(line, sizeof line, "%s %s\n", word, json ? json : "");
 
-    if (length >= (int)sizeof line || send(connection->socket, line, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) != length)
+    if (length >= (int)sizeof line
+        || send(connection->socket, line, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) != length)
         shutdown(connection->socket, SHUT_RDWR);
 }
 
 static void submit(struct connection *connection, char *line)
 {
+    uint64_t user_data = (uint64_t)(uintptr_t)connection;
     char *args = strchr(line, ' '), number[16], *json = NULL;
 
     if (strcmp(line, "in-flight") == 0) {
@@ -81,8 +83,7 @@ static void submit(struct connection *connection, char *line)
         return;
     }
     if (args) *args++ = '\0';
-    if (armoriq_submit_check(session, queue, (uint64_t)(uintptr_t)connection, line, args, NULL, &connection->call, &json)
-        == ARMORIQ_OK) {
+    if (armoriq_submit_check(session, queue, user_data, line, args, NULL, &connection->call, &json) == ARMORIQ_OK) {
         connection->waits = 1;
         in_flight++;
         if (in_flight > most_in_flight) most_in_flight = in_flight;
@@ -186,8 +187,8 @@ static void plan(armoriq_client **client)
     must(armoriq_user_start_session(alice, "{\"mode\": \"sdk\"}", &session, &json), "session", &json);
     armoriq_user_scope_free(alice);
     must(armoriq_session_start_plan(session,
-                                    "[{\"name\": \"data-mcp__fetch_sales\"}, {\"name\": \"data-mcp__drop_table\"}]", NULL,
-                                    &json),
+                                    "[{\"name\": \"data-mcp__fetch_sales\"}, {\"name\": \"data-mcp__drop_table\"}]",
+                                    NULL, &json),
          "plan", &json);
     must(armoriq_queue_new(CAPACITY, &queue, &json), "queue", &json);
 }

@@ -2,7 +2,7 @@
 
 usage: load.py SOCKET CONTROL_PLANE
 
-The process CONTROL_PLANE is stopped until all of the requests are in flight, so that it takes no luck to see them there.
+The process CONTROL_PLANE is stopped until all of the requests are in flight: it takes no luck to see them there.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: tests/fork/run.sh [NAME…]
 #
-# Processes that fork, as servers do it: a client that was used before goes on in every worker, with threads, in all modes,
-# and in the master. What is missing here is skipped; ends with 77 when nothing could run.
+# Processes that fork, as servers do it: a client that was used before goes on in every worker, with threads, in all
+# modes, and in the master. What is missing here is skipped; ends with 77 when nothing could run.
 #
 # ARMORIQ_LIB_DIR   the folder of libarmoriq.so
 # ARMORIQ_LOCAL     the armoriq-local program, as for scripts/with-local.sh

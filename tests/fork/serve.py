@@ -1,10 +1,10 @@
-"""Runs a preforking server, whose answer to a request is the worker's process, once all of that worker's checks were right.
+"""Runs a preforking server. A worker answers a request with its process id, once all of its checks were right.
 
 usage: serve.py WORKERS HOW SOCKET COMMAND…
 
-Asks until every worker has answered. Then some are replaced: HOW is `worker`, which ends one of them, or a signal for the
-server and how many it replaces, as in SIGUSR1=3. Asks until the new ones have answered, too, and ends the server. It and
-its workers must end well, and where the master has preloaded the application, that must have been right to the end.
+Asks until every worker has answered. Then some are replaced: HOW is `worker`, which ends one of them, or a signal for
+the server and how many it replaces, as in SIGUSR1=3. Asks until the new ones have answered, too, and ends the server.
+It and its workers must end well, and a master that preloaded the application must have been right to the end.
 """
 
 import concurrent.futures

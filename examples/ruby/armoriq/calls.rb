@@ -22,8 +22,8 @@ module Armoriq
     # Starts a fiber, which runs until it waits for a call, and returns it.
     def start(&work) = Fiber.new(&work).tap(&:resume)
 
-    # Goes on with each fiber as its call ends, until none waits; returns what the block returned, which is a fiber, too.
-    # Other threads run meanwhile.
+    # Goes on with each fiber as its call ends, until none waits. A block is a fiber, too, and what it returns is
+    # returned. Other threads run meanwhile.
     def run(&work)
       result = nil
       start { result = work.call } if work

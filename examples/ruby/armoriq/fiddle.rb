@@ -18,7 +18,8 @@ module Armoriq
     extern "int armoriq_queue_new(unsigned int, void **, char **)"
     extern "int armoriq_submit_check(void *, void *, unsigned long long, const char *, const char *, const char *, " \
            "void **, char **)"
-    extern "int armoriq_submit(void *, void *, void *, unsigned long long, const char *, const char *, void **, char **)"
+    extern "int armoriq_submit(void *, void *, void *, unsigned long long, const char *, const char *, " \
+           "void **, char **)"
     extern "int armoriq_call_cancel(void *, char **)"
     extern "long long armoriq_queue_fd(void *)"
     extern "int armoriq_queue_next(void *, unsigned int, void *, char **)"
