@@ -1,6 +1,7 @@
 """Forks of Python: os.fork while other threads are in calls, multiprocessing by each start method, and a queue."""
 
 import asyncio
+import contextlib
 import ctypes
 import functools
 import multiprocessing
@@ -13,7 +14,7 @@ import time
 import traceback
 
 from agent import EXPECTED, Agent
-from armoriq import OK, Completion, Verdict, _call, _Handle, _library
+from armoriq import OK, ArmorIQError, Completion, Verdict, _call, _Handle, _library
 from armoriq_asyncio import AsyncSession, Calls
 
 PATIENCE = 120
@@ -45,7 +46,8 @@ def wait(child):
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            assert os.waitstatus_to_exitcode(status) == 0, f"the child ended with {status}"
+            code = os.waitstatus_to_exitcode(status)
+            assert code == 0, f"the child ended with {code}"
             return
         if time.monotonic() > until:
             os.kill(child, signal.SIGKILL)
@@ -98,6 +100,22 @@ def fork_while_threads_call():
             thread.join()
     assert not beside, beside
     agent().verify()
+
+
+def leave_while_threads_call():
+    def call():
+        # The end of the process takes the handles away from it.
+        with contextlib.suppress(ArmorIQError):
+            while True:
+                agent().verify()
+
+    def leave():
+        for _ in range(3):
+            threading.Thread(target=call, daemon=True).start()
+        agent().verify()
+
+    for _ in range(3):
+        wait(fork(leave))
 
 
 def task(_):
@@ -180,7 +198,7 @@ def event_loop_in_the_child():
 
 
 def main():
-    for test in (fork_while_threads_call, queue_in_the_child, event_loop_in_the_child):
+    for test in (fork_while_threads_call, leave_while_threads_call, queue_in_the_child, event_loop_in_the_child):
         test()
         print(f"ok {test.__name__}")
     for method in ("fork", "forkserver", "spawn"):

@@ -9,4 +9,5 @@ def child_exit(server, worker):
 preload_app = True
 workers = 3
 threads = 4
+timeout = 120
 accesslog = None

@@ -2,6 +2,7 @@
 
 workers 3
 threads 4, 4
+worker_timeout 120
 log_requests false
 raise_exception_on_sigterm false
 rackup File.join(__dir__, "config.ru")
