@@ -66,14 +66,19 @@ static double start_of_floor(const char *path)
     return now(CLOCK_MONOTONIC) - before;
 }
 
-/* Kilobytes of this process that are in memory. */
+/* What is measured of the memory: all that is in it, or RssAnon, without the pages of files, which processes share. */
+static const char *kind = "VmRSS:";
+
+/* Kilobytes of this process. */
 static double resident(void)
 {
     char line[256];
     double kilobytes = 0;
     FILE *status = fopen("/proc/self/status", "r");
     if (!status) fail("no /proc/self/status");
-    while (fgets(line, sizeof line, status)) sscanf(line, "VmRSS: %lf", &kilobytes);
+    while (fgets(line, sizeof line, status)) {
+        if (strncmp(line, kind, strlen(kind)) == 0) kilobytes = atof(line + strlen(kind));
+    }
     fclose(status);
     return kilobytes;
 }
@@ -124,7 +129,7 @@ static double alone(job *job, const char *path)
 int main(int argc, char **argv)
 {
     static double ours[ROUNDS], base[ROUNDS], ratios[ROUNDS];
-    double with, without;
+    double total, own;
     int i;
     if (argc != 4) fail("usage: cold LIBARMORIQ LIBARMORIQ_BENCH_CLIENT NOOP");
     for (i = 0; i < ROUNDS; i++) {
@@ -133,8 +138,9 @@ int main(int argc, char **argv)
         ratios[i] = ours[i] / base[i];
     }
     report("cold", quantile(ours, ROUNDS, 0.5), quantile(base, ROUNDS, 0.5), quantile(ratios, ROUNDS, 0.5));
-    with = alone(memory_with, argv[1]);
-    without = alone(memory_without, argv[3]);
-    report("memory", with - without, without, 0);
+    total = alone(memory_with, argv[1]) - alone(memory_without, argv[3]);
+    kind = "RssAnon:";
+    own = alone(memory_with, argv[1]) - alone(memory_without, argv[3]);
+    report("memory", total, own, 0);
     return 0;
 }
