@@ -1,6 +1,7 @@
 /*
  * Measures what asking a service costs: a check in sdk mode beside libcurl, which sends the very same request over
- * connections that are kept, to the same service on loopback. Rounds of the one and the other take turns.
+ * connections that are kept, to the same service on loopback. Rounds of the one and the other take turns. Then the
+ * service dies, and what a check costs is what a caller pays for a service that is down.
  */
 #define _GNU_SOURCE
 #include "../tests/c/service.h"
@@ -18,6 +19,8 @@ static const char ARGS[] = "{\"amount\":1250.5,\"currency\":\"EUR\",\"to\":\"ven
 static const char ALLOW[] =
     "{\"allowed\":true,\"action\":\"allow\",\"reason\":\"rule pay\",\"matchedPolicy\":\"Payments\"}";
 
+static pid_t service_process;
+
 /* A service in a process of its own; it ends with this one. */
 static const char *start_service(void)
 {
@@ -25,7 +28,8 @@ static const char *start_service(void)
     int pipes[2];
     ssize_t length;
     REQUIRE(pipe(pipes) == 0);
-    if (fork() == 0) {
+    service_process = fork();
+    if (service_process == 0) {
         struct service *service = service_start();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         service_json(service, "/iap/sdk/enforce", 200, ALLOW);
@@ -160,6 +164,23 @@ static double many(struct work *works)
     return (double)THREADS * CALLS * 1e9 / (now(CLOCK_MONOTONIC) - start);
 }
 
+/* The time that all but one in a hundred checks take, once the service is left alone. */
+static double refused(void *session)
+{
+    enum { CHECKS = 10000, FAULTS = 5 };
+    static double times[CHECKS];
+    int i;
+    kill(service_process, SIGKILL);
+    for (i = -FAULTS; i < CHECKS; i++) {
+        armoriq_verdict verdict;
+        double start = now(CLOCK_MONOTONIC);
+        CHECK(armoriq_session_check(session, "pay-mcp__pay_vendor", ARGS, NULL, &verdict, NULL) == ARMORIQ_OK);
+        if (i >= 0) times[i] = now(CLOCK_MONOTONIC) - start;
+        REQUIRE(verdict == ARMORIQ_BLOCK);
+    }
+    return quantile(times, CHECKS, 0.99);
+}
+
 int main(void)
 {
     static double ours[ROUNDS], theirs[ROUNDS], ratios[ROUNDS];
@@ -196,5 +217,6 @@ int main(void)
     }
     report("curl_threads", quantile(ours, ROUNDS, 0.5), quantile(theirs, ROUNDS, 0.5),
            quantile(ratios, ROUNDS, 0.5));
+    report("refused", refused(checks[0].subject), 0, 0);
     return test_result();
 }

@@ -121,6 +121,8 @@ table() {
     row "the same on 8 threads" "≥ 1 × throughput" \
         "$(result curl_threads 4) × ($(result curl_threads 2) against $(result curl_threads 3) a second)" \
         "$(result curl_threads 4)" ">=" 1
+    row "check while the service is down, p99, after five faults" "≤ 1 ms" "$(time_of "$(result refused 2)")" \
+        "$(result refused 2)" "<=" 1000000
     ratio_row "from \`dlopen\` to a client, against reqwest alone" "≤ 1.5 ×" cold "<=" 1.5
     row "memory after 1,000 checks, over a library that does nothing" "≤ 4 MB" \
         "$(awk -v kilobytes="$(result memory 2)" -v own="$(result memory 3)" \
