@@ -1,6 +1,6 @@
 /*
- * Measures what asking a service costs: a check in sdk mode beside libcurl, which sends the very same request over
- * connections that are kept, to the same service on loopback. Rounds of the one and the other take turns. Then the
+ * Measures what asking a service costs: a check in sdk mode beside libcurl, and beside reqwest alone, which send the very
+ * same request over connections that are kept, to the same service on loopback. Rounds of the one and the other take turns. Then the
  * service dies, and what a check costs is what a caller pays for a service that is down.
  */
 #define _GNU_SOURCE
@@ -11,6 +11,9 @@
 #include <curl/curl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+
+extern void *floor_post_new(const char *url, const char *headers, const char *body);
+extern int64_t floor_post(const void *post);
 
 enum { CALLS = 200, ROUNDS = 101, THREADS = 8 };
 
@@ -63,13 +66,14 @@ static void check(void *session)
 /* The request that a check sends: the service of this process tells. */
 struct request {
     struct curl_slist *headers;
+    char header_lines[4096];
     char body[16384];
 };
 
 static struct request recorded(void)
 {
     static char last[16384];
-    struct request request = {NULL, ""};
+    struct request request = {NULL, "", ""};
     struct service *service = service_start();
     char *line, *body;
     service_json(service, "/iap/sdk/enforce", 200, ALLOW);
@@ -82,8 +86,9 @@ static struct request recorded(void)
     strcpy(request.body, body + 4);
     for (line = strtok(strstr(last, "\r\n"), "\r\n"); line; line = strtok(NULL, "\r\n")) {
         /* Those that libcurl writes itself. */
-        if (strncmp(line, "host:", 5) != 0 && strncmp(line, "content-length:", 15) != 0)
-            request.headers = curl_slist_append(request.headers, line);
+        if (strncmp(line, "host:", 5) == 0 || strncmp(line, "content-length:", 15) == 0) continue;
+        request.headers = curl_slist_append(request.headers, line);
+        strcat(strcat(request.header_lines, line), "\n");
     }
     return request;
 }
@@ -123,6 +128,11 @@ static void post(void *handle)
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer);
     REQUIRE(curl_easy_perform(handle) == CURLE_OK);
     REQUIRE(answer.length == sizeof ALLOW - 1);
+}
+
+static void post_by_reqwest(void *post)
+{
+    REQUIRE(floor_post(post) == sizeof ALLOW - 1);
 }
 
 /* --- Measuring -------------------------------------------------------------------------------------------------- */
@@ -181,10 +191,25 @@ static double refused(void *session)
     return quantile(times, CHECKS, 0.99);
 }
 
+static double ours[ROUNDS], theirs[ROUNDS], ratios[ROUNDS];
+
+static void compare(const char *name, struct work check, struct work base)
+{
+    int i;
+    one(check);
+    one(base);
+    for (i = 0; i < ROUNDS; i++) {
+        ours[i] = one(check);
+        theirs[i] = one(base);
+        ratios[i] = ours[i] / theirs[i];
+    }
+    report(name, quantile(ours, ROUNDS, 0.5), quantile(theirs, ROUNDS, 0.5), quantile(ratios, ROUNDS, 0.5));
+}
+
 int main(void)
 {
-    static double ours[ROUNDS], theirs[ROUNDS], ratios[ROUNDS];
-    struct work checks[THREADS], posts[THREADS];
+    struct work checks[THREADS], posts[THREADS], by_reqwest;
+    char path[128];
     const char *url = start_service();
     struct request request;
     armoriq_client *client;
@@ -199,15 +224,12 @@ int main(void)
         posts[i].call = post;
         posts[i].subject = handle_at(url, &request);
     }
-    one(checks[0]);
-    one(posts[0]);
-    for (i = 0; i < ROUNDS; i++) {
-        ours[i] = one(checks[0]);
-        theirs[i] = one(posts[0]);
-        ratios[i] = ours[i] / theirs[i];
-    }
-    report("curl", quantile(ours, ROUNDS, 0.5), quantile(theirs, ROUNDS, 0.5),
-           quantile(ratios, ROUNDS, 0.5));
+    snprintf(path, sizeof path, "%s/iap/sdk/enforce", url);
+    by_reqwest.call = post_by_reqwest;
+    by_reqwest.subject = floor_post_new(path, request.header_lines, request.body);
+    REQUIRE(by_reqwest.subject != NULL);
+    compare("curl", checks[0], posts[0]);
+    compare("reqwest", checks[0], by_reqwest);
     many(checks);
     many(posts);
     for (i = 0; i < ROUNDS; i++) {
