@@ -9,7 +9,7 @@ dist := $(CARGO_TARGET_DIR)/dist
 sources := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install uninstall header test fuzz bench lint clean
+.PHONY: help demo build install uninstall header abi test fuzz bench lint clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -33,6 +33,11 @@ uninstall: ## remove what install put there
 
 header: ## write include/armoriq.h from src/ffi
 	cargo xtask header
+
+abi: ## write the snapshots of the ABI, where its version allows what changed
+	cargo xtask abi
+	cargo build --locked --package armoriq
+	tests/abi/library.sh --write
 
 test: ## run the whole suite
 	@scripts/test.sh

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # A program that shows that a package is there, and the package.
 needed=(
     gcc:gcc g++:g++ make:make clang:clang ld:binutils pkg-config:pkg-config cmake:cmake valgrind:valgrind
-    python3:python3 shellcheck:shellcheck
+    python3:python3 shellcheck:shellcheck abidw:abigail-tools
 )
 
 missing=()

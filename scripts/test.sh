@@ -83,6 +83,18 @@ step_stage() {
 
 step_symbols() { tests/symbols.sh; }
 
+# The header against the snapshot of its ABI, and the library against its own.
+step_abi() {
+    need clang
+    tests/abi/run.sh
+}
+
+step_abi_library() {
+    need abidw
+    need python3
+    tests/abi/library.sh
+}
+
 # The unit tests, the golden vectors, the recorded exchanges (through the library that ships), armoriq-local's own.
 step_rust() { ARMORIQ_LIB=$prefix/lib/libarmoriq.so cargo test --locked --workspace --no-fail-fast; }
 
@@ -161,7 +173,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols rust c c_asan c_valgrind counts tsan fuzz install demo examples guide async fork mcp python side_by_side)
+steps=(setup format shell header clippy msrv licenses build stage symbols abi abi_library rust c c_asan c_valgrind counts tsan fuzz install demo examples guide async fork mcp python side_by_side)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 

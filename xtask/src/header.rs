@@ -55,12 +55,12 @@ pub fn check() -> Result<String, String> {
 }
 
 /// The repository: this package's folder is one level down.
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
 }
 
-fn path() -> PathBuf {
+pub fn path() -> PathBuf {
     root().join("include/armoriq.h")
 }
 
