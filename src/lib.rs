@@ -1,6 +1,9 @@
 //! ArmorIQ for every language: an agent declares a plan of tool calls, gets a signed intent token for it, and asks
 //! before each call whether policy allows it. The C ABI is in `ffi`; everything else is safe Rust.
 
+#[cfg(not(panic = "unwind"))]
+compile_error!("the library must be built with panic = \"unwind\", or the guard at the C boundary catches nothing");
+
 mod client;
 mod clock;
 pub mod config;
@@ -10,6 +13,7 @@ mod ffi;
 mod fork;
 pub mod json;
 mod log;
+mod panics;
 pub mod plan;
 pub mod policy;
 mod session;

@@ -223,9 +223,12 @@ impl Ticket {
         Ok(())
     }
 
-    /// Gives the place up. No completion comes.
+    /// Gives the place up. No completion comes, unless it is there already.
     pub fn withdraw(&self) {
-        self.local.state().in_flight.remove(&self.number);
+        let withdrawn = self.local.state().in_flight.remove(&self.number);
+        if let Some(call) = withdrawn {
+            call.stop();
+        }
     }
 }
 

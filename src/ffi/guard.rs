@@ -1,18 +1,14 @@
 //! The guard that every function of the ABI goes through: out parameters are emptied, the handle is looked up, a panic
 //! is caught, and the outcome is written back as a status and JSON.
 
-use std::any::Any;
-use std::cell::Cell;
 use std::ffi::c_char;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
 use super::handles::{self, Handle};
 use super::status::{ARMORIQ_OK, armoriq_status, name_of, status_of};
 use super::text::Owned;
-use crate::{Error, Result};
+use crate::{Error, Result, panics};
 
 /// An out parameter of the caller's. It is made empty before anything else happens.
 pub(super) struct Out<'a, T>(Option<&'a mut T>);
@@ -69,13 +65,32 @@ pub(super) fn on<T: Handle, J: Into<Owned>>(
     json: JsonOut<'_>,
     call: impl FnOnce(&T) -> Result<J>,
 ) -> armoriq_status {
-    let outcome = handles::find::<T>(handle).and_then(|lookup| {
-        caught(|| call(lookup.object::<T>()?)).unwrap_or_else(|panic| {
-            lookup.poison();
-            Err(panic)
+    finish(json, attempt(handle, call))
+}
+
+/// As [`on`], where there is no JSON to write the outcome to.
+pub(super) fn attempt<T: Handle, R>(handle: *mut T::Opaque, call: impl FnOnce(&T) -> Result<R>) -> Result<R> {
+    let lookup = handles::find::<T>(handle)?;
+    caught(|| call(lookup.object::<T>()?)).unwrap_or_else(|panic| {
+        lookup.poison();
+        Err(panic)
+    })
+}
+
+/// As [`on`], for a function that has more than JSON to tell.
+pub(super) fn on_with<T: Handle, J: Into<Owned>, O>(
+    handle: *mut T::Opaque,
+    out: Out<'_, O>,
+    json: JsonOut<'_>,
+    call: impl FnOnce(&T) -> Result<(J, O)>,
+) -> armoriq_status {
+    tell(out, |told| {
+        on(handle, json, |object: &T| {
+            let (text, value) = call(object)?;
+            *told = Some(value);
+            Ok(text)
         })
-    });
-    finish(json, outcome)
+    })
 }
 
 /// Runs a function that makes a handle from nothing.
@@ -84,7 +99,13 @@ pub(super) fn create<T: Handle>(
     json: JsonOut<'_>,
     make: impl FnOnce() -> Result<T>,
 ) -> armoriq_status {
-    guard(json, || hand_out(out, make))
+    let wanted = out.is_wanted();
+    tell(out, |told| {
+        guard(json, || {
+            *told = Some(handle_of(wanted, make)?);
+            Ok(String::from("null"))
+        })
+    })
 }
 
 /// Runs a function that makes a handle from the object of another.
@@ -94,15 +115,28 @@ pub(super) fn create_on<P: Handle, T: Handle>(
     json: JsonOut<'_>,
     make: impl FnOnce(&P) -> Result<T>,
 ) -> armoriq_status {
-    on(parent, json, |parent: &P| hand_out(out, || make(parent)))
+    let wanted = out.is_wanted();
+    on_with(parent, out, json, |parent: &P| Ok((String::from("null"), handle_of(wanted, || make(parent))?)))
 }
 
-fn hand_out<T: Handle>(mut out: Out<'_, *mut T::Opaque>, make: impl FnOnce() -> Result<T>) -> Result<String> {
-    if !out.is_wanted() {
+/// Writes what a function has to tell when the whole of it ended well: a panic between the two must not leave a verdict
+/// that is no block, or a handle, beside its status.
+fn tell<O>(mut out: Out<'_, O>, function: impl FnOnce(&mut Option<O>) -> armoriq_status) -> armoriq_status {
+    let mut told = None;
+    let status = function(&mut told);
+    if status == ARMORIQ_OK
+        && let Some(value) = told
+    {
+        out.set(value);
+    }
+    status
+}
+
+fn handle_of<T: Handle>(wanted: bool, make: impl FnOnce() -> Result<T>) -> Result<*mut T::Opaque> {
+    if !wanted {
         return Err(Error::InvalidArgument(format!("the out parameter for the {} is NULL", T::NAME)));
     }
-    out.set(handles::insert(make()?)?);
-    Ok(String::from("null"))
+    handles::insert(make()?)
 }
 
 /// Frees a handle. What the object's end does is caught like everything else.
@@ -118,35 +152,9 @@ pub(super) fn free<T: Handle>(handle: *mut T::Opaque) {
 
 /// Runs `call`; a panic becomes the outer error, which carries the panic's text.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T> {
-    silence_our_panics();
-    let outer = GUARDED.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(call));
-    GUARDED.set(outer);
-    outcome.map_err(|payload| Error::Internal(format!("panic: {}", panic_text(payload.as_ref()))))
-}
-
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The default panic hook prints to stderr, which is the host's. Panics that the guard catches are reported through
-/// the error object instead; all others still reach the hook that was there before.
-fn silence_our_panics() {
-    static INSTALLED: AtomicBool = AtomicBool::new(false);
-    if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    let previous = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !GUARDED.get() {
-            previous(panic);
-        }
-    }));
-}
-
-fn panic_text(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown")
+    #[cfg(feature = "panic_probe")]
+    let call = || super::panic_probe::around(call);
+    panics::caught(call).map_err(|text| Error::Internal(format!("panic: {text}")))
 }
 
 fn finish(mut json: JsonOut<'_>, outcome: Result<impl Into<Owned>>) -> armoriq_status {

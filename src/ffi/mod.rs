@@ -9,6 +9,8 @@ mod completions_tests;
 mod guard;
 mod handles;
 mod methods;
+#[cfg(feature = "panic_probe")]
+mod panic_probe;
 mod readiness;
 mod text;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::client::null;
 use super::completions::{Call, Completion, Queue};
-use super::guard::{Out, caught, create, error_json, free, handle_out, json_out, on};
+use super::guard::{Out, attempt, caught, create, error_json, free, handle_out, json_out, on_with};
 use super::handles::{self, handle};
 use super::session::{ARMORIQ_BLOCK, armoriq_verdict, number_of};
 use super::status::{ARMORIQ_OK, armoriq_status, status_of};
@@ -110,8 +110,7 @@ pub unsafe extern "C" fn armoriq_queue_new(
 /// out of your event loop before you free the queue. Never blocks. Thread-safe.
 #[unsafe(no_mangle)]
 pub extern "C" fn armoriq_queue_fd(queue: *mut armoriq_queue) -> i64 {
-    let descriptor = caught(|| handles::find::<Queue>(queue)?.object::<Queue>()?.descriptor());
-    descriptor.and_then(|descriptor| descriptor).unwrap_or(-1)
+    attempt(queue, Queue::descriptor).unwrap_or(-1)
 }
 
 /// Fetches the completion that has waited longest.
@@ -137,14 +136,14 @@ pub unsafe extern "C" fn armoriq_queue_next(
     json: *mut *mut c_char,
 ) -> armoriq_status {
     // SAFETY: the header demands writable out parameters.
-    let (mut completion, json) = unsafe { (Out::new(completion, armoriq_completion::EMPTY), json_out(json)) };
-    on(queue, json, |queue: &Queue| {
-        if !completion.is_wanted() {
+    let (completion, json) = unsafe { (Out::new(completion, armoriq_completion::EMPTY), json_out(json)) };
+    let wanted = completion.is_wanted();
+    on_with(queue, completion, json, |queue: &Queue| {
+        if !wanted {
             return Err(Error::invalid_argument("completion is NULL"));
         }
         let timeout = (timeout_ms != u32::MAX).then(|| Duration::from_millis(timeout_ms.into()));
-        completion.set(queue.next(timeout)?.into());
-        Ok(null())
+        Ok((null(), queue.next(timeout)?.into()))
     })
 }
 

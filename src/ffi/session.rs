@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use super::client::{armoriq_client, null, object};
-use super::guard::{Out, create_on, free, handle_out, json_out, on};
+use super::guard::{Out, create_on, free, handle_out, json_out, on, on_with};
 use super::handles::handle;
 use super::status::armoriq_status;
 use super::text::{Owned, Text};
@@ -174,14 +174,13 @@ pub unsafe extern "C" fn armoriq_session_check(
     // SAFETY: the header demands NUL-terminated text and writable out parameters.
     let (tool, args, options) = unsafe { (Text::new(tool), Text::new(args), Text::new(options)) };
     // SAFETY: the same.
-    let (mut verdict, json) = unsafe { (Out::new(verdict, ARMORIQ_BLOCK), json_out(json)) };
-    on(session, json, |session: &Session| {
+    let (verdict, json) = unsafe { (Out::new(verdict, ARMORIQ_BLOCK), json_out(json)) };
+    on_with(session, verdict, json, |session: &Session| {
         let tool = tool.required("tool")?;
         let options = check_options(options)?;
         session.check(tool, args.json_or_empty("args")?, &options, |decision| {
             let (text, ()) = Owned::written(|text| decision.write_json(tool, text));
-            verdict.set(number_of(decision.verdict));
-            text
+            (text, number_of(decision.verdict))
         })
     })
 }
@@ -216,12 +215,11 @@ pub unsafe extern "C" fn armoriq_session_check_batch(
     // SAFETY: the header demands NUL-terminated text and writable out parameters.
     let (calls, options) = unsafe { (Text::new(calls), Text::new(options)) };
     // SAFETY: the same.
-    let (mut strictest, json) = unsafe { (Out::new(strictest, ARMORIQ_BLOCK), json_out(json)) };
-    on(session, json, |session: &Session| {
+    let (strictest, json) = unsafe { (Out::new(strictest, ARMORIQ_BLOCK), json_out(json)) };
+    on_with(session, strictest, json, |session: &Session| {
         let (calls, options) = (calls.required("calls")?, check_options(options)?);
         let (decisions, verdict) = Owned::written(|text| session.check_batch(calls, &options, text));
-        strictest.set(number_of(verdict?));
-        Ok(decisions)
+        Ok((decisions, number_of(verdict?)))
     })
 }
 

@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 
 use super::client::{armoriq_client, null, object};
-use super::completions::{Answer, Call, Pending, Queue};
+use super::completions::{Answer, Call, Pending, Queue, Ticket};
 use super::guard::{JsonOut, Out, free, handle_out, json_out, on};
 use super::handles::{self, Handle};
 use super::methods::{client_method, session_method};
 use super::queue::{armoriq_call, armoriq_queue};
 use super::session::armoriq_session;
-use super::status::armoriq_status;
+use super::status::{ARMORIQ_OK, armoriq_status};
 use super::text::Text;
 use crate::client::{Client, Params};
 use crate::config::CheckOptions;
@@ -183,31 +183,35 @@ fn accept<T: Handle>(
     json: JsonOut<'_>,
     prepare: impl FnOnce(&T) -> Result<(Client, Work)>,
 ) -> armoriq_status {
-    on(handle, json, |object: &T| {
+    let mut accepted: Option<Ticket> = None;
+    let mut handle_of_call = std::ptr::null_mut();
+    let status = on(handle, json, |object: &T| {
         let found = handles::find::<Queue>(queue)?;
         let queue = found.object::<Queue>()?;
         let (client, work) = prepare(object)?;
         let held = handles::hold::<T>(handle)?;
         client.open()?;
-        let ticket = queue.reserve(user_data)?;
-        let mut handle_of_call = std::ptr::null_mut();
+        let ticket = accepted.insert(queue.reserve(user_data)?).clone();
         // The handle is there before the completion can be.
         if call.is_wanted() {
-            handle_of_call = handles::insert(Call::new(&ticket)).inspect_err(|_| ticket.withdraw())?;
+            handle_of_call = handles::insert(Call::new(&ticket))?;
             call.set(handle_of_call);
         }
-        let started = match work {
-            Work::Done(answer) => {
-                ticket.complete(Ok(answer));
-                Ok(())
-            }
-            Work::Runs(pending) => ticket.run(&client, held, pending),
-        };
-        started.map(|()| null()).inspect_err(|_| {
-            call.set(std::ptr::null_mut());
-            free::<Call>(handle_of_call);
-        })
-    })
+        match work {
+            Work::Done(answer) => ticket.complete(Ok(answer)),
+            Work::Runs(pending) => ticket.run(&client, held, pending)?,
+        }
+        Ok(null())
+    });
+    // Refused, or a panic came in between: no completion comes, and nothing is left of the call.
+    if status != ARMORIQ_OK {
+        if let Some(ticket) = accepted {
+            ticket.withdraw();
+        }
+        call.set(std::ptr::null_mut());
+        free::<Call>(handle_of_call);
+    }
+    status
 }
 
 fn answer(tool: &str, decision: &Decision<'_>) -> Answer {

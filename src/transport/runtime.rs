@@ -5,7 +5,7 @@
 
 use super::connections::Connections;
 use crate::error::{Error, Result};
-use once_cell::sync::OnceCell;
+use crate::panics;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -27,12 +27,12 @@ pub(super) struct Runtimes {
     connections: Arc<Connections>,
     thread_start: Option<fn()>,
     idle: Mutex<Vec<Lane>>,
-    background: OnceCell<Background>,
+    background: Mutex<Option<Background>>,
 }
 
 impl Runtimes {
     pub fn new(connections: Arc<Connections>, thread_start: Option<fn()>) -> Self {
-        Self { connections, thread_start, idle: Mutex::default(), background: OnceCell::new() }
+        Self { connections, thread_start, idle: Mutex::default(), background: Mutex::default() }
     }
 
     /// See `Transport::block_on`.
@@ -43,7 +43,7 @@ impl Runtimes {
     {
         match Handle::try_current() {
             Err(_) => self.drive(future),
-            Ok(current) if self.background.get().is_some_and(|background| background.0.id() == current.id()) => {
+            Ok(current) if self.background().as_ref().is_some_and(|background| background.0.id() == current.id()) => {
                 Err(Error::InvalidState("a blocking call on the library's own thread".into()))
             }
             Ok(_) => self.drive_on_helper(future),
@@ -83,8 +83,20 @@ impl Runtimes {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let start = || Background::start(Arc::clone(&self.connections), self.thread_start);
-        Ok(self.background.get_or_try_init(start)?.0.spawn(future))
+        // Dropped after the lock: what is left of its work ends with it, and may ask for more.
+        let _ended;
+        let mut background = self.background();
+        _ended = background.take_if(|background| !background.is_running());
+        let runtime = match background.as_ref() {
+            Some(running) => running.0.clone(),
+            None => background.insert(Background::start(Arc::clone(&self.connections), self.thread_start)?).0.clone(),
+        };
+        drop(background);
+        Ok(runtime.spawn(future))
+    }
+
+    fn background(&self) -> MutexGuard<'_, Option<Background>> {
+        self.background.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Lane>> {
@@ -123,9 +135,14 @@ impl Drop for Lane {
 }
 
 /// A thread that drives a runtime, as long as its handle and the sender are there. Nobody waits for its end.
-struct Background(Handle, #[expect(dead_code, reason = "its drop is the signal")] oneshot::Sender<()>);
+struct Background(Handle, oneshot::Sender<()>);
 
 impl Background {
+    /// Not where a panic inside the runtime itself has ended its thread.
+    fn is_running(&self) -> bool {
+        !self.1.is_closed()
+    }
+
     /// The runtime is made on its thread, so that nothing is left to clean up where there is no thread.
     fn start(connections: Arc<Connections>, thread_start: Option<fn()>) -> Result<Self> {
         let (stop, stopped) = oneshot::channel();
@@ -164,6 +181,7 @@ fn named_thread() -> thread::Builder {
 }
 
 fn prepare_thread(thread_start: Option<fn()>) {
+    panics::on_own_thread();
     if let Some(prepare) = thread_start {
         prepare();
     }
