@@ -105,6 +105,12 @@ step_c_valgrind() {
     c_tests valgrind
 }
 
+# A library of its own is built for it, with the profile of the one that ships.
+step_panics() {
+    need gcc
+    tests/panics/run.sh
+}
+
 step_counts() {
     need gcc
     need valgrind
@@ -173,7 +179,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols abi abi_library rust c c_asan c_valgrind counts tsan fuzz install demo examples guide async fork mcp python side_by_side)
+steps=(setup format shell header clippy msrv licenses build stage symbols abi abi_library rust c c_asan c_valgrind panics counts tsan fuzz install demo examples guide async fork mcp python side_by_side)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Every function of the header with a panic in it: builds the library as it ships but for the feature panic_probe, which
+# lets the programs in tests/panics ask for panics, and runs these. A function that the header declares and probe.c does
+# not know is a failure.
+cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+
+# A folder of its own: in that of `make build` the two libraries would take each other's place.
+cargo rustc --locked --release --package armoriq --lib --crate-type cdylib --features panic_probe \
+    --target-dir "$target_dir/panics"
+so=$target_dir/panics/release/libarmoriq.so
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/lib" "$work/home"
+ln -s "$so" "$work/lib/libarmoriq.so"
+ln -s "$so" "$work/lib/$(soname "$so")"
+for name in probe submitted; do
+    "${CC:-cc}" -std=c99 -Wall -Wextra -Wpedantic -Werror -g -Iinclude -Itests/c -o "$work/$name" \
+        "tests/panics/$name.c" -L"$work/lib" -larmoriq -pthread
+done
+run() { (cd "$work/home" && env -i HOME="$work/home" LD_LIBRARY_PATH="$work/lib" "$work/$1" "${@:2}"); }
+
+passed=0 failed=0
+check() {
+    local name=$1
+    shift
+    if "$@" >"$work/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'FAILED %s\n' "$name"
+        cat "$work/log"
+    fi
+}
+
+exports() { nm --dynamic --defined-only "$so" | awk '{ print $3 }' | sort; }
+all_probed() { diff <(declared_functions) <(run probe --list | sort); }
+only_one_more() { diff <(declared_functions | sed '$aarmoriq_panic_probe' | sort) <(exports); }
+check 'every function of the header is probed' all_probed
+check 'the library exports what ships exports, and what asks for a panic' only_one_more
+
+# Without unwinding the guard would catch nothing: such a library does not compile, whatever the profile says.
+refuses_abort() {
+    ! cargo rustc --locked --profile check --package armoriq --lib --target-dir "$target_dir" -- -C panic=abort \
+        2>"$work/abort" && grep -F 'must be built with panic = "unwind"' "$work/abort"
+}
+check 'a library that does not unwind does not compile' refuses_abort
+
+# They count their own; what they say is all that is printed.
+for name in probe submitted; do
+    run "$name" 2>"$work/err" || failed=$((failed + 1))
+    check "no panic of $name prints anything" diff "$work/err" /dev/null
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
