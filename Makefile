@@ -9,7 +9,7 @@ dist := $(CARGO_TARGET_DIR)/dist
 sources := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install uninstall header abi test fuzz bench lint clean
+.PHONY: help demo build install uninstall header abi test fuzz soak bench lint clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -44,6 +44,9 @@ test: ## run the whole suite
 
 fuzz: ## run the fuzz targets, FUZZ_SECONDS each
 	@scripts/fuzz.sh
+
+soak: ## mix calls from 16 threads for SOAK_SECONDS (600), against a service that fails
+	@scripts/soak.sh
 
 bench: ## measure what ships, and write docs/performance.md
 	@scripts/bench.sh

@@ -149,6 +149,13 @@ step_python() {
     outside tests/python/run.sh
 }
 
+# A minute of what `make soak` runs for ten.
+step_soak() {
+    need gcc
+    need python3
+    SOAK_SECONDS=${SOAK_SECONDS:-60} outside scripts/soak.sh
+}
+
 step_guide() {
     tests/guide/check_names.sh
     need gcc
@@ -179,7 +186,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols abi abi_library rust c c_asan c_valgrind panics counts tsan fuzz install demo examples guide async fork mcp python side_by_side)
+steps=(setup format shell header clippy msrv licenses build stage symbols abi abi_library rust c c_asan c_valgrind panics counts tsan fuzz install demo examples guide async fork mcp python side_by_side soak)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 
