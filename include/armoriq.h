@@ -1524,7 +1524,8 @@ void armoriq_queue_free(armoriq_queue *queue);
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_INVALID_HANDLE (the session's or the queue's),
- * ARMORIQ_ERR_QUEUE_FULL, ARMORIQ_ERR_CLOSED, ARMORIQ_ERR_INTERNAL.
+ * ARMORIQ_ERR_QUEUE_FULL, ARMORIQ_ERR_CLOSED, ARMORIQ_ERR_SERVICE (no thread can be started for it),
+ * ARMORIQ_ERR_INTERNAL.
  */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_submit_check(armoriq_session *session,
@@ -1558,7 +1559,8 @@ armoriq_status armoriq_submit_check(armoriq_session *session,
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, an unknown method, both handles given),
- * ARMORIQ_ERR_INVALID_HANDLE, ARMORIQ_ERR_QUEUE_FULL, ARMORIQ_ERR_CLOSED, ARMORIQ_ERR_INTERNAL.
+ * ARMORIQ_ERR_INVALID_HANDLE, ARMORIQ_ERR_QUEUE_FULL, ARMORIQ_ERR_CLOSED, ARMORIQ_ERR_SERVICE (no thread can be
+ * started for it), ARMORIQ_ERR_INTERNAL.
  *
  *     armoriq_call *call = NULL;
  *     armoriq_submit(NULL, session, queue, 8, "await_approval", "{\"delegation_id\": \"del_1\"}", &call, &json);

@@ -11,7 +11,7 @@ use super::{Call, Client, Params};
 use crate::clock::since_1970;
 use crate::config::{Reader, is_uuid};
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
-use crate::transport::{Response, TransportError};
+use crate::transport::{Response, TransportError, on_own_thread};
 use crate::{Error, Result};
 
 const PATH: &str = "/dashboard/token-usage";
@@ -153,8 +153,11 @@ impl Client {
         })?;
         let path = path.to_owned();
         // Reading a long file takes a while, and other calls may wait for this thread.
-        let summary = tokio::task::spawn_blocking(move || transcript::summarize(&path)).await;
-        let summary = summary.map_err(|error| Error::Internal(format!("the transcript was not read: {error}")))?;
+        let summary = on_own_thread(move || transcript::summarize(&path)).await;
+        let summary = summary.map_err(|error| Error::Service {
+            message: format!("the transcript was not read: {error}"),
+            status_code: None,
+        })?;
         if summary.hours.is_empty() {
             return Ok(json!({ "ok": true, "recorded": 0 }));
         }

@@ -201,6 +201,8 @@ impl Ticket {
     /// Where it cannot run; it gives no completion then.
     pub fn run(self, client: &Client, handle: Held, call: Pending) -> Result<()> {
         let started = client.enter(Arc::new(self.clone())).and_then(|running| {
+            // A call that is dropped completes: without a thread there must be none yet.
+            client.start()?;
             let task = client.spawn(to_its_end(self.clone(), handle, call))?;
             Ok((task.abort_handle(), running))
         });

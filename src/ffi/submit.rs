@@ -34,7 +34,8 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT`, `ARMORIQ_ERR_INVALID_HANDLE` (the session's or the queue's),
-/// `ARMORIQ_ERR_QUEUE_FULL`, `ARMORIQ_ERR_CLOSED`, `ARMORIQ_ERR_INTERNAL`.
+/// `ARMORIQ_ERR_QUEUE_FULL`, `ARMORIQ_ERR_CLOSED`, `ARMORIQ_ERR_SERVICE` (no thread can be started for it),
+/// `ARMORIQ_ERR_INTERNAL`.
 ///
 /// # Safety
 /// As the header's conventions say.
@@ -90,7 +91,8 @@ pub unsafe extern "C" fn armoriq_submit_check(
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT` (bad JSON, an unknown method, both handles given),
-/// `ARMORIQ_ERR_INVALID_HANDLE`, `ARMORIQ_ERR_QUEUE_FULL`, `ARMORIQ_ERR_CLOSED`, `ARMORIQ_ERR_INTERNAL`.
+/// `ARMORIQ_ERR_INVALID_HANDLE`, `ARMORIQ_ERR_QUEUE_FULL`, `ARMORIQ_ERR_CLOSED`, `ARMORIQ_ERR_SERVICE` (no thread can be
+/// started for it), `ARMORIQ_ERR_INTERNAL`.
 ///
 /// ```c
 /// armoriq_call *call = NULL;

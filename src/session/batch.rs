@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::Session;
-use super::check::{Gate, arguments_in};
+use super::check::{Gate, arguments_in, unasked};
 use crate::client::Policies;
 use crate::clock::since_1970;
 use crate::config::{CheckOptions, SessionMode};
@@ -35,7 +35,8 @@ impl Session {
         match self.mode() {
             SessionMode::Local => Ok(self.decide_all(&calls, &self.local_policies(options.timeout), options, json)),
             SessionMode::Sdk | SessionMode::Proxy => {
-                let decisions = self.client().run(self.ask_all(&calls, options))?;
+                let asked = self.client().run(self.ask_all(&calls, options));
+                let decisions = asked.or_else(|error| unasked(error).map(|block| vec![block; calls.len()]))?;
                 Ok(write_all(json, &calls, &decisions))
             }
         }

@@ -33,6 +33,16 @@ pub(super) enum Gate<'a> {
     Planned(&'a Arc<PlanState>, PlannedCall<'a>),
 }
 
+/// The decision where this process had nothing to ask with, no thread or no descriptor: an outage like any other.
+pub(super) fn unasked(error: Error) -> Result<Decision<'static>> {
+    match error {
+        Error::Service { message, .. } => {
+            Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {message}")))
+        }
+        other => Err(other),
+    }
+}
+
 /// The arguments of a call as a caller wrote them.
 pub(super) fn arguments_in(args: &str) -> Result<Tape<'_>> {
     Tape::object(args).map_err(|error| Error::InvalidArgument(format!("args: {error}")))
@@ -59,7 +69,8 @@ impl Session {
             }
             Gate::Planned(plan, call) => {
                 let plan = Arc::clone(plan);
-                let decision = self.client().run(self.ask(&plan, call, &arguments, options.deadline()))?;
+                let asked = self.client().run(self.ask(&plan, call, &arguments, options.deadline()));
+                let decision = asked.or_else(unasked)?;
                 Ok(then(&decision))
             }
         }

@@ -1,4 +1,5 @@
 use super::error::TransportError;
+use super::look_up::LookUps;
 use crate::error::{Error, Result};
 use foldhash::HashMap;
 use reqwest::Client;
@@ -43,6 +44,7 @@ impl Connections {
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .pool_idle_timeout(IDLE_CONNECTION)
+            .dns_resolver(LookUps::default())
             .tls_backend_preconfigured(self.tls.clone())
             .build()
             .map_err(|error| Error::Internal(format!("cannot make an HTTP client: {}", error.without_url())))?;

@@ -10,6 +10,7 @@ mod breaker;
 mod budget;
 mod connections;
 mod error;
+mod look_up;
 mod message;
 mod retry;
 mod runtime;
@@ -22,6 +23,7 @@ pub use message::{Enough, MAX_BODY_BYTES, Request, Response, Watch};
 pub use reqwest::Method;
 pub use reqwest::header::HeaderMap;
 pub use runtime::Task;
+pub(crate) use runtime::on_own_thread;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -64,8 +66,6 @@ pub struct TransportOptions {
     /// A PEM file with the certificate chain that is shown to servers, and one with its key.
     pub client_certificate: Option<PathBuf>,
     pub client_key: Option<PathBuf>,
-    /// Runs first on every thread that the transport starts.
-    pub thread_start: Option<fn()>,
 }
 
 impl Default for TransportOptions {
@@ -80,7 +80,6 @@ impl Default for TransportOptions {
             ca_certificates: None,
             client_certificate: None,
             client_key: None,
-            thread_start: None,
         }
     }
 }
@@ -109,7 +108,7 @@ impl Engine {
             .map_err(|_| Error::configuration("the user agent has characters that a header cannot carry"))?;
         let connections = Arc::new(Connections::new(user_agent, tls::client_config(options)?));
         let breakers = Breakers::new(Arc::clone(clock), options.cool_down);
-        Ok(Self { runtimes: Runtimes::new(Arc::clone(&connections), options.thread_start), breakers, connections })
+        Ok(Self { runtimes: Runtimes::new(Arc::clone(&connections)), breakers, connections })
     }
 }
 
@@ -143,7 +142,7 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`] where the system has no thread or descriptor for it, and [`Error::InvalidState`] on the
+    /// [`Error::Service`] where the system has no thread or descriptor for it, and [`Error::InvalidState`] on the
     /// background thread, which may be what the future waits for.
     pub fn block_on<F>(&self, future: F) -> Result<F::Output>
     where
@@ -153,11 +152,20 @@ impl Transport {
         self.engine()?.runtimes.block_on(future)
     }
 
+    /// Starts the background thread, unless it runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::spawn`].
+    pub fn start(&self) -> Result<()> {
+        self.engine()?.runtimes.start().map(drop)
+    }
+
     /// Runs a future on the background thread, which the first one starts.
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`] where the system has no thread or descriptor for it.
+    /// [`Error::Service`] where the system has no thread or descriptor for it.
     pub fn spawn<F>(&self, future: F) -> Result<Task<F::Output>>
     where
         F: Future + Send + 'static,

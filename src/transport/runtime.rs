@@ -5,12 +5,13 @@
 
 use super::connections::Connections;
 use crate::error::{Error, Result};
+#[cfg(unix)]
+use crate::log::warning;
 use crate::panics;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 pub use tokio::task::JoinHandle as Task;
@@ -18,21 +19,17 @@ pub use tokio::task::JoinHandle as Task;
 const THREAD_NAME: &str = "armoriq";
 /// Lanes that are kept for the next calls.
 const MAX_IDLE_LANES: usize = 16;
-/// Threads of one runtime that look up names, which the system does blocking. One that hangs must not hold up all.
-const MAX_LOOK_UPS: usize = 4;
-const IDLE_LOOK_UP: Duration = Duration::from_secs(1);
 
 /// The runtimes of a transport. None is made before it is needed.
 pub(super) struct Runtimes {
     connections: Arc<Connections>,
-    thread_start: Option<fn()>,
     idle: Mutex<Vec<Lane>>,
     background: Mutex<Option<Background>>,
 }
 
 impl Runtimes {
-    pub fn new(connections: Arc<Connections>, thread_start: Option<fn()>) -> Self {
-        Self { connections, thread_start, idle: Mutex::default(), background: Mutex::default() }
+    pub fn new(connections: Arc<Connections>) -> Self {
+        Self { connections, idle: Mutex::default(), background: Mutex::default() }
     }
 
     /// See `Transport::block_on`.
@@ -42,6 +39,8 @@ impl Runtimes {
         F::Output: Send,
     {
         match Handle::try_current() {
+            // The thread is about to end, and what a runtime keeps for each thread is gone: a handler of `atexit`.
+            Err(error) if error.is_thread_local_destroyed() => self.drive_on_helper(future),
             Err(_) => self.drive(future),
             Ok(current) if self.background().as_ref().is_some_and(|background| background.0.id() == current.id()) => {
                 Err(Error::InvalidState("a blocking call on the library's own thread".into()))
@@ -53,7 +52,7 @@ impl Runtimes {
     /// Drives a future to its end on this thread. A lane on which it panicked is not used again.
     fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
         let idle = self.idle().pop();
-        let lane = idle.map_or_else(|| Lane::open(&self.connections, self.thread_start), Ok)?;
+        let lane = idle.map_or_else(|| Lane::open(&self.connections), Ok)?;
         let output = lane.drive(future)?;
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE_LANES {
@@ -69,7 +68,8 @@ impl Runtimes {
     {
         thread::scope(|scope| {
             let helper = named_thread().spawn_scoped(scope, || {
-                prepare_thread(self.thread_start);
+                panics::on_own_thread();
+                block_signals();
                 self.drive(future)
             });
             let outcome = helper.map_err(cannot_start)?.join();
@@ -83,16 +83,21 @@ impl Runtimes {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        Ok(self.start()?.spawn(future))
+    }
+
+    /// See `Transport::start`.
+    pub fn start(&self) -> Result<Handle> {
         // Dropped after the lock: what is left of its work ends with it, and may ask for more.
         let _ended;
         let mut background = self.background();
         _ended = background.take_if(|background| !background.is_running());
-        let runtime = match background.as_ref() {
+        let running = match background.as_ref() {
             Some(running) => running.0.clone(),
-            None => background.insert(Background::start(Arc::clone(&self.connections), self.thread_start)?).0.clone(),
+            None => background.insert(Background::start(Arc::clone(&self.connections))?).0.clone(),
         };
         drop(background);
-        Ok(runtime.spawn(future))
+        Ok(running)
     }
 
     fn background(&self) -> MutexGuard<'_, Option<Background>> {
@@ -112,8 +117,8 @@ struct Lane {
 }
 
 impl Lane {
-    fn open(connections: &Arc<Connections>, thread_start: Option<fn()>) -> Result<Self> {
-        let runtime = build(thread_start).map_err(cannot_start)?;
+    fn open(connections: &Arc<Connections>) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(cannot_start)?;
         connections.open(runtime.handle())?;
         Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections) })
     }
@@ -144,12 +149,11 @@ impl Background {
     }
 
     /// The runtime is made on its thread, so that nothing is left to clean up where there is no thread.
-    fn start(connections: Arc<Connections>, thread_start: Option<fn()>) -> Result<Self> {
+    fn start(connections: Arc<Connections>) -> Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
         let run = move || {
-            prepare_thread(thread_start);
-            let lane = match Lane::open(&connections, thread_start) {
+            let lane = match Lane::open(&connections) {
                 Ok(lane) => lane,
                 Err(error) => return drop(ready.send(Err(error))),
             };
@@ -159,34 +163,44 @@ impl Background {
                 drop(lane.drive(stopped));
             }
         };
-        named_thread().spawn(run).map_err(cannot_start)?;
+        start_thread(run).map_err(cannot_start)?;
         let handle = started.recv().unwrap_or_else(|_| Err(Error::Internal("the background thread ended".into())))?;
         Ok(Self(handle, stop))
     }
 }
 
-fn build(thread_start: Option<fn()>) -> io::Result<Runtime> {
-    Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .thread_name(THREAD_NAME)
-        .max_blocking_threads(MAX_LOOK_UPS)
-        .thread_keep_alive(IDLE_LOOK_UP)
-        .on_thread_start(move || prepare_thread(thread_start))
-        .build()
+/// Does work that blocks on a thread of its own, which ends with it. Whoever no longer waits leaves it to itself.
+///
+/// # Errors
+///
+/// Where the system has no thread for it.
+pub(crate) async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let (done, outcome) = oneshot::channel();
+    start_thread(move || drop(done.send(work())))?;
+    outcome.await.map_err(io::Error::other)
+}
+
+fn start_thread(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let run = || {
+        panics::on_own_thread();
+        block_signals();
+        run();
+    };
+    named_thread().spawn(run).map(drop)
 }
 
 fn named_thread() -> thread::Builder {
     thread::Builder::new().name(THREAD_NAME.into())
 }
 
-fn prepare_thread(thread_start: Option<fn()>) {
-    panics::on_own_thread();
-    if let Some(prepare) = thread_start {
-        prepare();
+/// The process's signals are for the host's own threads: ours take none that can be blocked.
+fn block_signals() {
+    #[cfg(unix)]
+    if let Err(error) = nix::sys::signal::SigSet::all().thread_block() {
+        warning!("cannot block signals on a thread: {error}");
     }
 }
 
 fn cannot_start(error: io::Error) -> Error {
-    Error::Internal(format!("cannot start what network calls run on: {error}"))
+    Error::Service { message: format!("cannot start what network calls run on: {error}"), status_code: None }
 }

@@ -1,32 +1,11 @@
 //! Where requests run.
 
 use crate::server::{Reply, Server};
-use crate::{kind, options, post, send_with, transport};
+use crate::{kind, post, send_with, transport};
 use armoriq::Error;
-use armoriq::transport::{Transport, TransportErrorKind, TransportOptions};
+use armoriq::transport::TransportErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-static STARTED: AtomicUsize = AtomicUsize::new(0);
-
-#[test]
-fn starts_a_thread_for_background_work_only() {
-    let thread_start: fn() = || {
-        STARTED.fetch_add(1, Ordering::SeqCst);
-    };
-    let server = Server::start(|_, _| Reply::json(200, "{}"));
-    let transport = Transport::new(&TransportOptions { thread_start: Some(thread_start), ..options() }).unwrap();
-    for _ in 0..3 {
-        send_with(&transport, post(server.url("/"))).unwrap();
-    }
-    assert_eq!(STARTED.load(Ordering::SeqCst), 0);
-    for _ in 0..3 {
-        let task = transport.spawn(async { 7 }).unwrap();
-        assert_eq!(transport.block_on(task).unwrap().unwrap(), 7);
-    }
-    assert_eq!(STARTED.load(Ordering::SeqCst), 1);
-}
 
 #[test]
 fn the_background_thread_keeps_its_connection_too() {
