@@ -112,6 +112,8 @@ struct Slot {
 }
 
 const INDEX_BITS: u32 = if usize::BITS == 64 { 24 } else { 16 };
+/// The lowest quarter of the generations, of which a slot's first is one.
+const FIRST_GENERATIONS: usize = (1 << (usize::BITS - INDEX_BITS - 3)) - 1;
 const FIRST_CHUNK: usize = 64;
 const CHUNKS: usize = (INDEX_BITS - FIRST_CHUNK.ilog2()) as usize;
 /// The lowest bit of every handle is set, so that none equals the address of anything that malloc gave.
@@ -238,11 +240,12 @@ impl Table {
 }
 
 fn new_chunk(length: usize) -> Box<[Slot]> {
-    // A random first generation: a handle of another process, or a number made up, finds nothing.
-    let seed = getrandom::u32().unwrap_or(0x5bd1_e995) as usize;
+    // A random first generation, with three quarters of them left: a handle of another process or of another copy of
+    // the library, or a number made up, finds nothing.
+    let seed = getrandom::u64().map_or_else(|_| std::ptr::from_ref(&TABLE).addr(), |random| random as usize);
     let slot = |index: usize| Slot {
         entry: ArcSwapOption::empty(),
-        generation: AtomicUsize::new((seed.wrapping_add(index.wrapping_mul(0x9e37_79b1)) & 0x1fff) + 1),
+        generation: AtomicUsize::new((seed.wrapping_add(index.wrapping_mul(0x9e37_79b1)) & FIRST_GENERATIONS) + 1),
         next_free: AtomicU64::new(0),
     };
     (0..length).map(slot).collect()
@@ -329,6 +332,17 @@ mod tests {
         for address in [1, 2, 3, usize::MAX, usize::MAX - 1, 0x7fff_dead_beef] {
             assert!(find::<Client>(std::ptr::without_provenance_mut(address)).is_err(), "{address:x}");
         }
+    }
+
+    #[test]
+    fn first_generations_are_as_random_as_there_is_room_for() {
+        let generations =
+            || new_chunk(64).iter().map(|slot| slot.generation.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        let (one, other) = (generations(), generations());
+        assert!(one.iter().all(|generation| (1..=FIRST_GENERATIONS + 1).contains(generation)));
+        assert!(one.iter().any(|generation| *generation > FIRST_GENERATIONS / 2));
+        // Of 64 pairs none is alike by chance, where a generation has 37 bits.
+        assert!(usize::BITS < 64 || one.iter().zip(&other).all(|(one, other)| one != other));
     }
 
     #[test]
