@@ -5,6 +5,7 @@ use std::ffi::c_char;
 
 use serde_json::{Value, json};
 
+use super::cancellation::Uncancelled;
 use super::handles::{self, Handle};
 use super::status::{ARMORIQ_OK, armoriq_status, name_of, status_of};
 use super::text::Owned;
@@ -152,6 +153,7 @@ pub(super) fn free<T: Handle>(handle: *mut T::Opaque) {
 
 /// Runs `call`; a panic becomes the outer error, which carries the panic's text.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T> {
+    let _uncancelled = Uncancelled::new();
     #[cfg(feature = "panic_probe")]
     let call = || super::panic_probe::around(call);
     panics::caught(call).map_err(|text| Error::Internal(format!("panic: {text}")))

@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code, non_camel_case_types)]
 
+mod cancellation;
 mod completions;
 #[cfg(test)]
 mod completions_tests;

@@ -14,6 +14,7 @@ mod look_up;
 mod message;
 mod retry;
 mod runtime;
+mod signals;
 mod tls;
 
 pub use address::{path_segment, url_with_query};

@@ -4,9 +4,8 @@
 //! thread has to wake up for it. Background work has one thread of its own, which starts when there is such work.
 
 use super::connections::Connections;
+use super::signals::{self, NoBrokenPipe};
 use crate::error::{Error, Result};
-#[cfg(unix)]
-use crate::log::warning;
 use crate::panics;
 use std::future::Future;
 use std::io;
@@ -53,6 +52,7 @@ impl Runtimes {
     fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
         let idle = self.idle().pop();
         let lane = idle.map_or_else(|| Lane::open(&self.connections), Ok)?;
+        let _no_broken_pipe = NoBrokenPipe::new();
         let output = lane.drive(future)?;
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE_LANES {
@@ -69,7 +69,7 @@ impl Runtimes {
         thread::scope(|scope| {
             let helper = named_thread().spawn_scoped(scope, || {
                 panics::on_own_thread();
-                block_signals();
+                signals::block_all();
                 self.drive(future)
             });
             let outcome = helper.map_err(cannot_start)?.join();
@@ -183,7 +183,7 @@ pub(crate) async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> T + 
 fn start_thread(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let run = || {
         panics::on_own_thread();
-        block_signals();
+        signals::block_all();
         run();
     };
     named_thread().spawn(run).map(drop)
@@ -191,14 +191,6 @@ fn start_thread(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
 
 fn named_thread() -> thread::Builder {
     thread::Builder::new().name(THREAD_NAME.into())
-}
-
-/// The process's signals are for the host's own threads: ours take none that can be blocked.
-fn block_signals() {
-    #[cfg(unix)]
-    if let Err(error) = nix::sys::signal::SigSet::all().thread_block() {
-        warning!("cannot block signals on a thread: {error}");
-    }
 }
 
 fn cannot_start(error: io::Error) -> Error {

@@ -12,7 +12,7 @@
 
 extern char **environ;
 
-static struct elsewhere service;
+static struct elsewhere service, stalling;
 static pid_t own_thread;
 
 static void prepare(struct service *made)
@@ -20,7 +20,11 @@ static void prepare(struct service *made)
     service_json(made, "/iap/sdk/enforce", 200, "{\"allowed\": true, \"reason\": \"fine\"}");
     service_json(made, "/policy/bundles/current", 200, SERVICE_BUNDLE);
     service_json(made, "/iap/audit", 201, "{}");
-    service_set(made, "/mcp/list", SERVICE_RESETS, 0, "", "");
+}
+
+static void stall(struct service *made)
+{
+    service_set(made, "/iap/sdk/token", SERVICE_STALLS, 0, "", "");
 }
 
 /* --- the library's threads --------------------------------------------------------------------------------------- */
@@ -228,6 +232,50 @@ static void look_ups_have_threads_of_their_own(void)
     process_wait_for_threads(1);
 }
 
+/* --- threads of the host that are cancelled ------------------------------------------------------------------------ */
+
+static int calls_begun, calls_ended;
+
+static void *call_and_end(void *client)
+{
+    __sync_fetch_and_add(&calls_begun, 1);
+    CHECK_STATUS(ARMORIQ_ERR_TIMEOUT, armoriq_client_get_intent_token(client, "{\"plan\": {\"steps\": []}}", NULL));
+    __sync_fetch_and_add(&calls_ended, 1);
+    for (;;) pthread_testcancel();
+    return NULL;
+}
+
+static void *wait_and_end(void *queue)
+{
+    armoriq_completion none;
+    __sync_fetch_and_add(&calls_begun, 1);
+    CHECK_STATUS(ARMORIQ_ERR_TIMEOUT, armoriq_queue_next(queue, 500, &none, NULL));
+    __sync_fetch_and_add(&calls_ended, 1);
+    for (;;) pthread_testcancel();
+    return NULL;
+}
+
+/* Its stack is not unwound below a call: that would end the process. */
+static void a_cancelled_thread_ends_after_its_call(void)
+{
+    armoriq_client *client = test_client(stalling.url, ", \"timeout_ms\": 500, \"max_retries\": 0");
+    armoriq_queue *queue = NULL;
+    pthread_t threads[2];
+    void *result = NULL;
+    int i;
+    CHECK_STATUS(ARMORIQ_OK, armoriq_queue_new(1, &queue, NULL));
+    REQUIRE(pthread_create(&threads[0], NULL, call_and_end, client) == 0);
+    REQUIRE(pthread_create(&threads[1], NULL, wait_and_end, queue) == 0);
+    while (__sync_fetch_and_add(&calls_begun, 0) < 2) test_sleep_ms(1);
+    test_sleep_ms(100);
+    for (i = 0; i < 2; i++) pthread_cancel(threads[i]);
+    for (i = 0; i < 2; i++) CHECK(pthread_join(threads[i], &result) == 0 && result == PTHREAD_CANCELED);
+    CHECK(calls_ended == 2);
+    armoriq_queue_free(queue);
+    armoriq_client_free(client);
+    process_wait_for_threads(1);
+}
+
 /* --- what belongs to the process ---------------------------------------------------------------------------------- */
 
 struct state {
@@ -284,15 +332,15 @@ static void check_same(const struct state *before, const struct state *after)
 /* A server that goes away while a request is sent to it: an error, and no SIGPIPE, which would end this process. */
 static void no_broken_pipe(armoriq_session *session)
 {
-    size_t length = 1 << 20;
+    size_t length = 8 << 20;
     char *args = malloc(length + 1);
     int i;
     REQUIRE(args != NULL);
     memset(args, 'x', length);
     memcpy(args, "{\"a\": \"", 7);
     memcpy(args + length - 2, "\"}", 3);
-    /* The service takes no such long request: it closes, with most of it unread. */
-    for (i = 0; i < 5; i++) EXPECT(session, "data__fetch", args, NULL, ARMORIQ_BLOCK, NULL, "unavailable");
+    /* The service takes no such long request: it closes, with most of it unread, and whoever goes on writing is told so. */
+    for (i = 0; i < test_scaled(50); i++) EXPECT(session, "data__fetch", args, NULL, ARMORIQ_BLOCK, NULL, "unavailable");
     free(args);
 }
 
@@ -323,9 +371,12 @@ int main(void)
 {
     own_thread = (pid_t)syscall(SYS_gettid);
     service = elsewhere_start(prepare);
+    stalling = elsewhere_start(stall);
     threads_are_few();
     look_ups_have_threads_of_their_own();
+    a_cancelled_thread_ends_after_its_call();
     nothing_of_the_process_is_changed();
+    elsewhere_stop(&stalling);
     elsewhere_stop(&service);
     return test_result();
 }
