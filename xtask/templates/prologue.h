@@ -26,6 +26,7 @@
  *                 "message" and what else is known. Pass NULL if you do not want it. Messages never
  *                 hold an API key, a token or a credential. There is no last-error variable. A
  *                 failure inside the library never ends the process: it is ARMORIQ_ERR_INTERNAL.
+ *                 Want of memory is another matter: see Shortage.
  *
  * Memory          A `char *` that the library returns is yours: free it with armoriq_string_free().
  *                 A `const char *` that it returns is static. What you pass in stays yours and is
@@ -45,6 +46,19 @@
  *
  * Threads         Every function may be called from any thread at any time, with the same handle
  *                 too. Functions that ask a service block until it answered or the time is up.
+ *                 A call needs no more than 256 KiB of its thread's stack. The library has a thread
+ *                 of its own for each client with something to do in the background, and one for
+ *                 each look-up of a name; they take no signals. A thread that is cancelled
+ *                 (pthread_cancel) in a call ends after it.
+ *
+ * Process         The library changes nothing of its process: no signal handler, environment,
+ *                 locale or folder. No SIGPIPE comes of it. The process may end at any time, in any
+ *                 way, and handlers of atexit() may call the library. dlclose() does not unload it.
+ *
+ * Shortage        Without a thread or descriptor to ask with, a check blocks and other calls fail;
+ *                 they work again once there is one. Without memory *json is NULL, or a call fails;
+ *                 but where a small allocation fails inside the library the process ends by
+ *                 abort(), as any program in Rust does. No verdict ever comes of it.
  *
  * fork()          Handles go on working in the parent and in the child, which makes its own
  *                 threads and connections on its first call.
