@@ -99,9 +99,11 @@ else
     skip 'CMake' 'it is not installed'
 fi
 
+# With all that is in both: a linker that picks what it needs might meet no name twice.
 neighbour() {
     rustc --edition 2024 -o "$work/libneighbour.a" tests/install/neighbour.rs &&
-        "${CC:-cc}" tests/install/neighbour.c -I"$work/moved/include" "$lib/libarmoriq.a" "$work/libneighbour.a" \
+        "${CC:-cc}" -Wall -Wextra -Werror tests/install/neighbour.c -I"$work/moved/include" \
+            -Wl,--whole-archive "$lib/libarmoriq.a" "$work/libneighbour.a" -Wl,--no-whole-archive \
             $(cat "$dist_dir/static-libs") -o "$work/neighbour" && "$work/neighbour"
 }
 check 'the static library beside another one in Rust' neighbour
