@@ -1,5 +1,5 @@
-//! `pthread_cancel` unwinds the thread's stack, which ends the process where it meets Rust. Within the library a thread is
-//! not cancelled; a request for that waits for the end of the call.
+//! `pthread_cancel` unwinds the thread's stack, which ends the process where it meets Rust. Within the library a thread
+//! is not cancelled; a request for that waits for the end of the call.
 
 /// While this lives, its thread is not cancelled.
 pub(super) struct Uncancelled {

@@ -17,8 +17,8 @@ pub(super) fn block_all() {
 
 /// While this lives, no SIGPIPE reaches the host's thread that it was made on.
 ///
-/// Writing to a socket that its server has closed raises one, where it is done with `writev`, as HTTP and TLS do; programs
-/// in Rust ignore it, and others end. Elsewhere than on Linux sockets are told not to.
+/// Writing to a socket that its server has closed raises one, where it is done with `writev`, as HTTP and TLS do;
+/// programs in Rust ignore it, and others end. Elsewhere than on Linux sockets are told not to.
 pub(super) struct NoBrokenPipe {
     /// Whether the thread is to get them again afterwards.
     #[cfg(target_os = "linux")]
@@ -40,8 +40,8 @@ impl Drop for NoBrokenPipe {
             return;
         }
         let broken_pipe = SigSet::from(Signal::SIGPIPE);
-        // Whether one is pending cannot be asked without unsafe code. One more makes it sure, since they do not add up, and
-        // takes it away. A blocked signal is pending also where the host ignores it.
+        // Whether one is pending cannot be asked without unsafe code. So one more makes sure that there is one, since they
+        // do not add up, and it is taken away. A blocked signal is pending also where the host ignores it.
         if raise(Signal::SIGPIPE).is_ok() {
             let _ = broken_pipe.wait();
         }

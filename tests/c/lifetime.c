@@ -232,7 +232,7 @@ static void look_ups_have_threads_of_their_own(void)
     process_wait_for_threads(1);
 }
 
-/* --- threads of the host that are cancelled ------------------------------------------------------------------------ */
+/* --- threads of the host that are cancelled ----------------------------------------------------------------------- */
 
 static int calls_begun, calls_ended;
 
@@ -339,8 +339,10 @@ static void no_broken_pipe(armoriq_session *session)
     memset(args, 'x', length);
     memcpy(args, "{\"a\": \"", 7);
     memcpy(args + length - 2, "\"}", 3);
-    /* The service takes no such long request: it closes, with most of it unread, and whoever goes on writing is told so. */
-    for (i = 0; i < test_scaled(50); i++) EXPECT(session, "data__fetch", args, NULL, ARMORIQ_BLOCK, NULL, "unavailable");
+    /* The service takes no such long request: it closes, with most of it unread. */
+    for (i = 0; i < test_scaled(50); i++) {
+        EXPECT(session, "data__fetch", args, NULL, ARMORIQ_BLOCK, NULL, "unavailable");
+    }
     free(args);
 }
 

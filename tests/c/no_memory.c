@@ -1,9 +1,9 @@
 /*
- * Every function of the header without memory: its n-th allocation fails, alone or with all that follow, for one n after
- * the other until the function needs no more. The outcome is an error, a block, the right answer, or abort(), which is
- * what Rust does when a small allocation fails; never another verdict, another signal, or no end. And the same where big
- * inputs meet a limit on the address space. This program brings an allocator of its own, which the library then finds in
- * place of the system's.
+ * Every function of the header without memory: its n-th allocation fails, alone or with all that follow, for one n
+ * after the other until the function needs no more. The outcome is an error, a block, the right answer, or abort(),
+ * which is what Rust does when a small allocation fails; never another verdict, another signal, or no end. And the same
+ * where big inputs meet a limit on the address space. This program brings an allocator of its own, which the library
+ * then finds in place of the system's.
  */
 #include "process.h"
 
@@ -74,20 +74,21 @@ static armoriq_user_scope *scope;
 static armoriq_queue *queue;
 
 #define PLAN "[{\"name\": \"data__fetch\"}, {\"name\": \"data__drop\"}]"
-#define TOKEN                                                                                                            \
-    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "              \
+#define TOKEN                                                                                                          \
+    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "           \
     "\"expires_at\": 4102444800, \"total_steps\": 0, \"raw_token\": {}}"
+#define ID "\"3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b\""
 #define INVOCATION "{\"mcp\": \"data\", \"action\": \"fetch\", " TOKEN "}"
-#define DOCUMENTS                                                                                                        \
-    "{\"agent\": {\"schemaVersion\": \"armor.policy.v2\", \"policyId\": \"p\", \"target\": {\"agent\": \"a\"}, "          \
-    "\"layer\": \"agent\", \"defaults\": {\"tools\": \"block\", \"network\": \"block\", \"files\": \"block\", "           \
-    "\"skills\": \"block\"}, \"expiresAt\": \"never\", \"statements\": [{\"id\": \"s\", \"subject\": null, "              \
-    "\"conditions\": [{\"field\": \"args.to\", \"op\": \"regex\", \"value\": \"^[a-z]+@example\\\\.com$\"}], "           \
-    "\"expiresAt\": \"never\", \"provenance\": {\"ruleKey\": \"send\", \"variant\": 0, \"source\": \"yaml\"}, "           \
+#define DOCUMENTS                                                                                                      \
+    "{\"agent\": {\"schemaVersion\": \"armor.policy.v2\", \"policyId\": \"p\", \"target\": {\"agent\": \"a\"}, "       \
+    "\"layer\": \"agent\", \"defaults\": {\"tools\": \"block\", \"network\": \"block\", \"files\": \"block\", "        \
+    "\"skills\": \"block\"}, \"expiresAt\": \"never\", \"statements\": [{\"id\": \"s\", \"subject\": null, "           \
+    "\"conditions\": [{\"field\": \"args.to\", \"op\": \"regex\", \"value\": \"^[a-z]+@example\\\\.com$\"}], "         \
+    "\"expiresAt\": \"never\", \"provenance\": {\"ruleKey\": \"send\", \"variant\": 0, \"source\": \"yaml\"}, "        \
     "\"match\": {\"tool\": \"send\", \"keyTier\": \"exact\", \"order\": 0}, \"effect\": \"allow\"}]}}"
-#define GOOD_CALL                                                                                                        \
+#define GOOD_CALL                                                                                                      \
     "{\"tool\": \"send\", \"arguments\": {\"to\": \"a@example.com\"}, \"timestamp\": \"2026-01-01T00:00:00Z\"}"
-#define BAD_CALL                                                                                                         \
+#define BAD_CALL                                                                                                       \
     "{\"tool\": \"send\", \"arguments\": {\"to\": \"a@example.org\"}, \"timestamp\": \"2026-01-01T00:00:00Z\"}"
 
 enum outcome {
@@ -256,7 +257,9 @@ static enum outcome planned(void)
     outcome = text(armoriq_session_start_plan(own, PLAN, "goal", &json), &json, "plan_1");
     if (outcome == RIGHT) outcome = check(own, "data__drop", ARMORIQ_BLOCK);
     if (outcome == RIGHT) outcome = check(own, "data__fetch", ARMORIQ_ALLOW);
-    if (armoriq_session_reset(own, NULL) == ARMORIQ_OK && check(own, "data__fetch", ARMORIQ_ALLOW) == RIGHT) return WRONG;
+    if (armoriq_session_reset(own, NULL) == ARMORIQ_OK && check(own, "data__fetch", ARMORIQ_ALLOW) == RIGHT) {
+        return WRONG;
+    }
     armoriq_session_free(own);
     return outcome;
 }
@@ -359,7 +362,9 @@ static enum outcome client_closed(void)
     armoriq_client *made = NULL;
     char *json = NULL;
     enum outcome outcome;
-    if (armoriq_client_new(ARMORIQ_ABI_VERSION, "{\"api_key\": \"" TEST_KEY "\"}", &made, NULL) != ARMORIQ_OK) return REFUSED;
+    if (armoriq_client_new(ARMORIQ_ABI_VERSION, "{\"api_key\": \"" TEST_KEY "\"}", &made, NULL) != ARMORIQ_OK) {
+        return REFUSED;
+    }
     outcome = text(armoriq_client_close(made, 0, &json), &json, "pending");
     armoriq_client_free(made);
     return outcome;
@@ -450,10 +455,10 @@ static const struct method {
      "{\"product\": \"p\", \"session_id\": \"s\", \"entries\": [], \"usage_date\": \"2026-02-03\", \"usage_hour\": 0}"},
     {"initialize_usage_stream", armoriq_client_initialize_usage_stream, NULL},
     {"reset_usage_stream", armoriq_client_reset_usage_stream,
-     "{\"generation\": \"3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b\", \"reset_id\": \"3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b\"}"},
+     "{\"generation\": " ID ", \"reset_id\": " ID "}"},
     {"record_token_usage_batch", armoriq_client_record_token_usage_batch, "{\"batch\": {}}"},
     {"report_usage_run", armoriq_client_report_usage_run,
-     "{\"run_id\": \"3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b\", \"report\": {}}"},
+     "{\"run_id\": " ID ", \"report\": {}}"},
     {"capture_transcript_tokens", armoriq_client_capture_transcript_tokens,
      "{\"transcript_path\": \"/nowhere\", \"product\": \"p\", \"session_id\": \"s\"}"},
 };
@@ -515,8 +520,8 @@ static int judge(const char *name, int n, int status)
         return 0;
     }
     if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == NOT_REACHED) return 1;
-    snprintf(detail, sizeof detail, "allocation %d%s: waitpid() said %#x", n, all_that_follow ? " and all that follow" : "",
-             (unsigned)status);
+    snprintf(detail, sizeof detail, "allocation %d%s: waitpid() said %#x", n,
+             all_that_follow ? " and all that follow" : "", (unsigned)status);
     test_fail(__FILE__, __LINE__, name, detail);
     return 0;
 }
@@ -539,7 +544,7 @@ static void fail_one_after_the_other(const struct entry *entry, int fineness)
     if (!reached) test_fail(__FILE__, __LINE__, entry->name, "it never had enough");
 }
 
-/* --- a limit on the address space ---------------------------------------------------------------------------------- */
+/* --- a limit on the address space --------------------------------------------------------------------------------- */
 
 static char *big;
 
@@ -650,14 +655,14 @@ static void allow(struct service *made)
 static void block(struct service *made)
 {
     prepare(made);
-    service_json(made, "/iap/sdk/enforce", 200, "{\"allowed\": false, \"enforcementAction\": \"block\", \"reason\": \"no\"}");
-    service_json(made, "/invoke", 200, "{\"allowed\": false, \"enforcementAction\": \"block\", \"reason\": \"no\"}");
+    service_json(made, "/iap/sdk/enforce", 200, "{\"allowed\": false, \"enforcementAction\": \"block\"}");
+    service_json(made, "/invoke", 200, "{\"allowed\": false, \"enforcementAction\": \"block\"}");
 }
 
 static void hold(struct service *made)
 {
     prepare(made);
-    service_json(made, "/iap/sdk/enforce", 200, "{\"allowed\": false, \"enforcementAction\": \"hold\", \"reason\": \"ask\"}");
+    service_json(made, "/iap/sdk/enforce", 200, "{\"allowed\": false, \"enforcementAction\": \"hold\"}");
 }
 
 static armoriq_session *planned_session(armoriq_client *owner, const char *options)
@@ -695,7 +700,9 @@ int main(void)
     REQUIRE(armoriq_queue_new(8, &queue, NULL) == ARMORIQ_OK);
 
     for (all_that_follow = 0; all_that_follow < 2; all_that_follow++) {
-        for (i = 0; i < sizeof entries / sizeof *entries; i++) fail_one_after_the_other(&entries[i], all_that_follow ? 1 : 3);
+        for (i = 0; i < sizeof entries / sizeof *entries; i++) {
+            fail_one_after_the_other(&entries[i], all_that_follow ? 1 : 3);
+        }
     }
     all_that_follow = 0;
     for (i = 0; i < sizeof methods / sizeof *methods; i++) {

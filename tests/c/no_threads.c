@@ -1,6 +1,6 @@
 /*
- * A system that has no thread to give, and one without descriptors: whatever needs one fails with an error that says so,
- * a check blocks, and all of it works again once there is one. This program brings a pthread_create() of its own, which
+ * A system that has no thread to give, and one without descriptors: whatever needs one fails with an error that says
+ * so, a check blocks, and all of it works again once there is one. This program brings a pthread_create() of its own, which
  * the library then finds in place of the system's.
  */
 #include "process.h"
@@ -242,7 +242,8 @@ static void without_descriptors(void)
         EXPECT(proxy, "data__fetch", "{}", NULL, ARMORIQ_BLOCK, NULL, "unavailable");
         EXPECT(local, "data__fetch", "{}", NULL, ARMORIQ_ALLOW, "allow:fetch#0", NULL);
         EXPECT(local, "data__drop", "{}", NULL, ARMORIQ_BLOCK, "block:tools.default", "policy");
-        CHECK_STATUS(ARMORIQ_OK, armoriq_session_check_batch(sdk, "[{\"tool\": \"data__fetch\"}]", NULL, &strictest, NULL));
+        CHECK_STATUS(ARMORIQ_OK,
+                     armoriq_session_check_batch(sdk, "[{\"tool\": \"data__fetch\"}]", NULL, &strictest, NULL));
         CHECK(strictest == ARMORIQ_BLOCK);
         CHECK_ERROR(ARMORIQ_ERR_SERVICE, armoriq_client_list_mcps(client, NULL, &json));
         fresh = test_client(service.url, "");

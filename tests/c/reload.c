@@ -24,8 +24,8 @@ struct library {
     armoriq_status (*queue_new)(uint32_t, armoriq_queue **, char **);
     armoriq_status (*queue_next)(armoriq_queue *, uint32_t, armoriq_completion *, char **);
     void (*queue_free)(armoriq_queue *);
-    armoriq_status (*submit_check)(armoriq_session *, armoriq_queue *, uint64_t, const char *, const char *, const char *,
-                                   armoriq_call **, char **);
+    armoriq_status (*submit_check)(armoriq_session *, armoriq_queue *, uint64_t, const char *, const char *,
+                                   const char *, armoriq_call **, char **);
     void (*string_free)(char *);
 };
 

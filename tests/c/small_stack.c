@@ -1,6 +1,6 @@
 /*
- * How much of its caller's stack the library needs: every kind of call with the deepest inputs that it takes, on a thread
- * whose stack is as small as the header says that it may be. What it used is measured on the stack itself.
+ * How much of its caller's stack the library needs: every kind of call with the deepest inputs that it takes, on a
+ * thread whose stack is as small as the header says that it may be. What it used is measured on the stack itself.
  */
 #include "process.h"
 
@@ -15,8 +15,8 @@ static armoriq_session *local, *sdk, *proxy;
 static armoriq_queue *queue;
 
 #define PLAN "[{\"name\": \"data__fetch\"}, {\"name\": \"data__drop\"}]"
-#define TOKEN                                                                                                            \
-    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "              \
+#define TOKEN                                                                                                          \
+    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "           \
     "\"expires_at\": 4102444800, \"total_steps\": 0, \"raw_token\": {}}"
 
 /* Lists in lists, as deep as JSON may be with the objects around them. */
@@ -41,12 +41,13 @@ static void make_inputs(void)
     snprintf(deep_args, sizeof deep_args, "{\"v\": %s}", nested(127));
     snprintf(deep_result, sizeof deep_result, "%s", nested(128));
     snprintf(deep_call, sizeof deep_call,
-             "{\"tool\": \"send\", \"timestamp\": \"2026-01-01T00:00:00Z\", \"arguments\": {\"t\": \"aaaaaaaa\", \"v\": %s}}",
+             "{\"tool\": \"send\", \"timestamp\": \"2026-01-01T00:00:00Z\", "
+             "\"arguments\": {\"t\": \"aaaaaaaa\", \"v\": %s}}",
              nested(126));
     snprintf(deep_plan, sizeof deep_plan, "[{\"name\": \"data__fetch\", \"args\": {\"v\": %s}}]", nested(125));
     snprintf(deep_batch, sizeof deep_batch, "[{\"tool\": \"data__fetch\", \"args\": {\"v\": %s}}]", nested(125));
-    snprintf(deep_params, sizeof deep_params, "{\"mcp\": \"data\", \"action\": \"fetch\", \"params\": {\"v\": %s}, " TOKEN "}",
-             nested(126));
+    snprintf(deep_params, sizeof deep_params,
+             "{\"mcp\": \"data\", \"action\": \"fetch\", \"params\": {\"v\": %s}, " TOKEN "}", nested(126));
     /* As many groups in groups as a pattern may have. */
     for (i = 0; i < 200; i++) *at++ = '(';
     at += sprintf(at, "a|b");
