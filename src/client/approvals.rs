@@ -140,16 +140,25 @@ impl Client {
         let key = json::sha256_hex(delegation_id);
         let mut ledger = approvals.ledger();
         let entry = ledger.entry(&key);
-        let problem = match (&entry.asked_for, &digest) {
-            _ if entry.state != State::Unspent => "was used before",
-            (Some(asked_for), Some(digest)) if asked_for != digest => "is for another call",
+        match (&entry.asked_for, &digest) {
+            _ if entry.state != State::Unspent => Err(used_before(delegation_id)),
+            (Some(asked_for), Some(digest)) if asked_for != digest => {
+                let message = format!("the approval {delegation_id} is for another call");
+                Err(Error::delegation(message, Some(delegation_id), None))
+            }
             _ => {
                 entry.state = State::InHand;
                 drop(ledger);
-                return Ok(Claim { approvals, key, ends_as: State::Unspent });
+                Ok(Claim { approvals, key, ends_as: State::Unspent })
             }
-        };
-        Err(Error::delegation(format!("the approval {delegation_id} {problem}"), Some(delegation_id), None))
+        }
+    }
+
+    /// Whether a call of this process has used the approval.
+    pub(super) fn has_spent(&self, delegation_id: &str) -> bool {
+        let approvals = self.0.approvals.get();
+        let ledger = approvals.ledger();
+        ledger.entries.get(&json::sha256_hex(delegation_id)).is_some_and(|entry| entry.state == State::Spent)
     }
 
     /// Spends an approval: in this process, and with the service. Only when both took it as unused, it counts.
@@ -166,6 +175,11 @@ impl Client {
         claim.spend();
         Ok(())
     }
+}
+
+/// An approval counts once.
+pub(crate) fn used_before(delegation_id: &str) -> Error {
+    Error::delegation(format!("the approval {delegation_id} was used before"), Some(delegation_id), None)
 }
 
 #[cfg(test)]

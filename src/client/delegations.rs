@@ -51,6 +51,8 @@ pub(crate) enum DelegationStatus {
     Approved,
     Rejected,
     Expired,
+    /// It was approved, and has been used.
+    Executed,
 }
 
 impl Client {
@@ -133,27 +135,24 @@ impl Client {
     }
 
     /// Where a request stands, for one who waits and looks again. While a service is left alone because it has been
-    /// failing, nothing new is known: the wait goes on.
+    /// failing, nothing new is known: the wait goes on. It does not where this process has used the approval itself.
     pub(crate) async fn delegation_status(
         &self,
         delegation_id: &str,
         deadline: Option<Instant>,
     ) -> Result<DelegationStatus> {
-        let response = match self.status_call(delegation_id)?.deadline(deadline).send(self).await {
-            Err(error) if error.kind == TransportErrorKind::Refused => return Ok(DelegationStatus::Pending),
-            sent => sent?,
+        let status = match self.status_call(delegation_id)?.deadline(deadline).send(self).await {
+            Err(error) if error.kind == TransportErrorKind::Refused => DelegationStatus::Pending,
+            sent => status_of(&status_answer(&sent?, delegation_id)?),
         };
-        Ok(match status_in(&response, delegation_id)?.as_str() {
-            "approved" => DelegationStatus::Approved,
-            "rejected" => DelegationStatus::Rejected,
-            "expired" => DelegationStatus::Expired,
-            _ => DelegationStatus::Pending,
-        })
+        let used_here = status == DelegationStatus::Pending && self.has_spent(delegation_id);
+        Ok(if used_here { DelegationStatus::Executed } else { status })
     }
 
     /// The status as the service names it; `none` where it names none.
     pub(super) async fn delegation_status_text(&self, delegation_id: &str) -> Result<String> {
-        status_in(&self.status_call(delegation_id)?.send(self).await?, delegation_id)
+        let answer = status_answer(&self.status_call(delegation_id)?.send(self).await?, delegation_id)?;
+        Ok(string_member(&answer, "status").unwrap_or("none").to_owned())
     }
 
     fn status_call(&self, delegation_id: &str) -> Result<Call> {
@@ -186,13 +185,24 @@ impl Client {
     }
 }
 
-fn status_in(response: &Response, delegation_id: &str) -> Result<String> {
+fn status_answer(response: &Response, delegation_id: &str) -> Result<Value> {
     if !response.is_success() {
         let message = format!("delegation status check failed (HTTP {})", response.status());
         return Err(Error::delegation(message, Some(delegation_id), Some(response.status())));
     }
-    let answer = response.json().unwrap_or(Value::Null);
-    Ok(string_member(&answer, "status").unwrap_or("none").to_owned())
+    Ok(response.json().unwrap_or(Value::Null))
+}
+
+/// An approval that was used is named `none`, as a request is that the service does not know (yet): `executed` tells.
+fn status_of(answer: &Value) -> DelegationStatus {
+    match string_member(answer, "status") {
+        _ if answer.get("executed") == Some(&Value::Bool(true)) => DelegationStatus::Executed,
+        Some("approved") => DelegationStatus::Approved,
+        Some("rejected") => DelegationStatus::Rejected,
+        Some("expired") => DelegationStatus::Expired,
+        Some("executed") => DelegationStatus::Executed,
+        _ => DelegationStatus::Pending,
+    }
 }
 
 /// Whether a successful answer to a mark has the text of one: none, or an object that tells of no failure. A page that

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::invoke::Target;
-use super::{Call, Client, DelegationRequest, DelegationStatus, Params, ReviewedCall};
+use super::{Call, Client, DelegationRequest, DelegationStatus, Params, ReviewedCall, used_before};
 use crate::clock::{deadline_after, since_1970};
 use crate::config::Reader;
 use crate::error::PolicyRefusal;
@@ -158,6 +158,7 @@ impl Client {
                 Ok(DelegationStatus::Approved) => return Ok(()),
                 Ok(DelegationStatus::Rejected) => return Err(failed("Delegation rejected", delegation_id)),
                 Ok(DelegationStatus::Expired) => return Err(failed("Delegation expired", delegation_id)),
+                Ok(DelegationStatus::Executed) => return Err(used_before(delegation_id)),
                 Ok(DelegationStatus::Pending) => wait = wait.mul_f64(1.5).min(LONGEST_WAIT),
                 // The end of the time is found above.
                 Err(Error::Timeout(_)) if waiter.is_over() => {}

@@ -36,7 +36,7 @@ use arc_swap::ArcSwap;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-pub(crate) use approvals::ReviewedCall;
+pub(crate) use approvals::{ReviewedCall, used_before};
 pub(crate) use call::{Call, delivery};
 pub(crate) use calls::{Running, Submitted};
 pub(crate) use delegations::{DelegationRequest, DelegationStatus};

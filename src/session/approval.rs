@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::Session;
-use crate::client::DelegationStatus;
+use crate::client::{DelegationStatus, used_before};
 use crate::clock::deadline_after;
 use crate::config::Reader;
 use crate::{Error, Result};
@@ -65,6 +65,7 @@ impl Session {
                 }
                 Ok(DelegationStatus::Rejected) => return Ok("rejected"),
                 Ok(DelegationStatus::Expired) => return Ok("expired"),
+                Ok(DelegationStatus::Executed) => return Err(used_before(delegation_id)),
                 Ok(DelegationStatus::Pending) => {}
                 Err(Error::Delegation { status_code: Some(429 | 502 | 503 | 504), .. }) => {
                     interval = interval.saturating_mul(2).min(LONGEST_INTERVAL);

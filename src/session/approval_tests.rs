@@ -205,6 +205,43 @@ fn a_refusal_is_everybodys() {
     }
 }
 
+/// A service that offers `del_1` to a check, and afterwards says of it what it is told to say.
+fn spent_says(status: &'static str) -> Server {
+    Server::start(move |_, request| match path(request) {
+        "/delegation/check-approved" => approved("del_1"),
+        "/delegation/del_1/status" => Reply::json(200, status),
+        _ => usual(request),
+    })
+}
+
+#[test]
+fn nobody_waits_for_an_approval_that_was_used() {
+    // The service tells, or this process knows; the limit of the wait is longer than any test takes.
+    for (status, used_here) in [
+        (r#"{"status":"none","executed":true}"#, false),
+        (r#"{"status":"approved","executed":true}"#, false),
+        (r#"{"status":"executed"}"#, false),
+        (r#"{"status":"none"}"#, true),
+        (r#"{"status":"pending","executed":false}"#, true),
+    ] {
+        let server = spent_says(status);
+        let session = session(&server);
+        if used_here {
+            assert_eq!(check(&session, "bank__pay", "{}")["allowed"], true);
+        }
+        let error = wait(&session, 3_600_000, 3_600_000).unwrap_err();
+        assert_eq!(error.to_string(), "the approval del_1 was used before", "{status}");
+        assert!(matches!(error, Error::Delegation { .. }), "{status}");
+    }
+}
+
+#[test]
+fn what_the_service_knows_nothing_of_is_waited_for() {
+    for status in [r#"{"status":"none"}"#, r#"{"status":"none","executed":"true"}"#, r#"{"executed":false}"#, "{}"] {
+        assert_eq!(wait(&session(&spent_says(status)), 50, 20).unwrap(), "timeout", "{status}");
+    }
+}
+
 #[test]
 fn each_waiter_has_its_own_time() {
     let (server, ..) = decides("approved", usize::MAX, Duration::from_millis(5));
