@@ -2,30 +2,10 @@
  * Every way to ask for a decision, with everything that can go wrong meanwhile: none is ever an allow. The table of
  * what is answered instead is that of docs/security.md, which FAIL_CLOSED_TABLE names; it is printed where it differs.
  */
+#include "clock.h"
 #include "fail_closed_ask.h"
 
-#include <sys/syscall.h>
 #include <sys/wait.h>
-
-/* --- The clock: what the library asks for the time --------------------------------------------------------------- */
-
-static int seconds_ahead;
-static __thread int clock_fails;
-
-extern long syscall(long number, ...);
-
-/*
- * In place of the C library's, for the shared library too: the time since boot runs ahead, and a clock that fails,
- * once, makes the standard library of Rust panic. A program has no other way to provoke a panic from outside.
- */
-int clock_gettime(clockid_t clock, struct timespec *time)
-{
-    enum { BOOT_TIME = 7 };
-    int result = clock_fails ? -1 : (int)syscall(SYS_clock_gettime, clock, time);
-    clock_fails = 0;
-    if (result == 0 && clock == BOOT_TIME) time->tv_sec += seconds_ahead;
-    return result;
-}
 
 /* --- One cell: a path and a fault -------------------------------------------------------------------------------- */
 

@@ -56,8 +56,8 @@ HELPER void says_answer(struct cell *cell, armoriq_status status, armoriq_verdic
 static const char *const CALLS = "[{\"tool\": \"data__fetch\", \"args\": {}}]";
 
 /*
- * The limit of a cell's call, or 0: long enough for what comes before the request that is not answered, also on a machine
- * that is busy.
+ * The limit of a cell's call, or 0: long enough for what comes before the request that is not answered, also on a
+ * machine that is busy.
  */
 HELPER int cell_limit(const struct cell *cell)
 {

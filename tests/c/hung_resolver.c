@@ -3,7 +3,7 @@
  * of the process. This program brings a getaddrinfo() of its own, which the library then finds in place of the system's.
  */
 #include "fork.h"
-#include "service.h"
+#include "queue.h"
 
 #include <netdb.h>
 
@@ -151,6 +151,37 @@ static void close_waits_no_longer_than_it_is_told(const char *backend)
     pthread_join(thread, NULL);
 }
 
+/* A submitted call that hangs in a look-up ends when it is cancelled or its client closed, and a freed queue waits not. */
+static void submitted_calls_end_at_once(const char *backend)
+{
+    armoriq_queue *queue = queue_new(3);
+    double start;
+    int before = look_ups, end;
+    for (end = 0; end < 3; end++) {
+        armoriq_client *client = test_client(backend, ", \"max_retries\": 0");
+        armoriq_call *call;
+        char *json = NULL;
+        CHECK_STATUS(ARMORIQ_OK, armoriq_submit(client, NULL, queue, 1, "bootstrap", NULL, &call, NULL));
+        wait_for_look_up(before + end + 1);
+        start = test_seconds();
+        if (end == 0) {
+            CHECK_STATUS(ARMORIQ_OK, armoriq_call_cancel(call, NULL));
+            EXPECT_COMPLETION(queue, 1, ARMORIQ_ERR_CANCELLED, ARMORIQ_BLOCK, "cancelled");
+        } else if (end == 1) {
+            CHECK_STATUS(ARMORIQ_OK, armoriq_client_close(client, 100, &json));
+            CHECK(since(start) >= 0.09);
+            CHECK_MEMBER(json, "pending", "1");
+            EXPECT_COMPLETION(queue, 1, ARMORIQ_ERR_CLOSED, ARMORIQ_BLOCK, "closed");
+        } else {
+            armoriq_queue_free(queue);
+        }
+        armoriq_call_free(call);
+        armoriq_client_free(client);
+        CHECK(since(start) < 0.1 + slack());
+        armoriq_string_free(json);
+    }
+}
+
 /*
  * The end of a process in which a call, and the background task of a local session, hang in look-ups. It is forked while
  * this process has no other thread.
@@ -195,9 +226,10 @@ int main(void)
     hung = 1;
     calls_end_in_time(backend);
     close_waits_no_longer_than_it_is_told(backend);
+    submitted_calls_end_at_once(backend);
     a_check_ends_in_time(backend, service);
-    /* Four of the first five calls, and one of each other part. */
-    CHECK(look_ups == 6);
+    /* Four of the first five calls, three submitted ones, and one of each other part. */
+    CHECK(look_ups == 9);
     free(service);
     return test_result();
 }

@@ -1,14 +1,10 @@
 /* As null_sweep.c, for the client methods and the completion queue. */
+#include "client_methods.h"
 #include "null_sweep.h"
 
 static struct service *service;
 static armoriq_client *client;
 static armoriq_session *session;
-
-#define TOKEN                                                                                                            \
-    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "              \
-    "\"expires_at\": 4102444800, \"total_steps\": 0, \"raw_token\": {}}"
-#define CALL "\"mcp\": \"a\", \"action\": \"b\", " TOKEN
 
 static void invoke(void)
 {
@@ -55,57 +51,6 @@ static void invoke(void)
     CHECK_STATUS(ARMORIQ_OK, armoriq_client_invoke_with_policy(client, "{" CALL "}", NULL));
     CHECK(service_count(service, "/invoke") == 2);
 }
-
-typedef armoriq_status client_method(armoriq_client *, const char *, char **);
-
-#define ID "\"3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b\""
-
-/* A client method: a name that stands first in its params, with a value of the wrong type, and params that are right. */
-struct method {
-    client_method *call;
-    const char *wrong;
-    const char *good;
-};
-
-static const struct method METHODS[] = {
-    {armoriq_client_bootstrap, NULL, NULL},
-    {armoriq_client_refresh_bootstrap, NULL, "{}"},
-    {armoriq_client_list_mcps, NULL, "{}"},
-    {armoriq_client_resolve_user, "{\"user_email\": 1}", "{\"user_email\": \"a@b.co\"}"},
-    {armoriq_client_invalidate_user, "{\"user_email\": \" \"}", "{\"user_email\": \"a@b.co\"}"},
-    {armoriq_client_get_intent_token, "{\"plan\": []}", "{\"plan\": {\"steps\": []}}"},
-    {armoriq_client_verify_token, "{\"intent_token\": {}}", "{" TOKEN "}"},
-    {armoriq_client_delegate, "{" TOKEN ", \"delegate_public_key\": 1}",
-     "{" TOKEN ", \"delegate_public_key\": \"k\"}"},
-    {armoriq_client_delegate_subtree, "{" TOKEN ", \"delegate_public_key\": \"k\", \"subtree_path\": []}",
-     "{" TOKEN ", \"delegate_public_key\": \"k\", \"subtree_path\": \"/steps/[0]\"}"},
-    {armoriq_client_revoke, "{" TOKEN ", \"reason\": \"r\", \"cascade\": 1}", "{" TOKEN ", \"reason\": \"r\"}"},
-    {armoriq_client_reanchor, "{" TOKEN ", \"updated_plan\": 1}", "{" TOKEN ", \"updated_plan\": {}}"},
-    {armoriq_client_refine, "{\"tool_calls\": {}}", "{\"tool_calls\": []}"},
-    {armoriq_client_create_delegation_request,
-     "{\"tool\": \"t\", \"action\": \"a\", \"requester_email\": \"a@b.co\", \"amount\": -1}",
-     "{\"tool\": \"t\", \"action\": \"a\", \"requester_email\": \"a@b.co\"}"},
-    {armoriq_client_check_approved_delegation, "{\"user_email\": \"a@b.co\", \"tool\": \"t\"}",
-     "{\"user_email\": \"a@b.co\", \"tool\": \"t\", \"amount\": 1}"},
-    {armoriq_client_get_delegation_status, "{\"delegation_id\": \"..\"}", "{\"delegation_id\": \"d\"}"},
-    {armoriq_client_mark_delegation_executed, "{\"user_email\": \"a@b.co\"}",
-     "{\"user_email\": \"a@b.co\", \"delegation_id\": \"d\"}"},
-    {armoriq_client_complete_plan, "{\"plan_id\": 1}", "{\"plan_id\": \"p\"}"},
-    {armoriq_client_update_plan_status, "{\"plan_id\": \"p\"}", "{\"plan_id\": \"p\", \"status\": \"failed\"}"},
-    {armoriq_client_get_mcp_tool_schemas, "{\"mcp_name\": 1}", "{\"mcp_name\": \"m\"}"},
-    {armoriq_client_fetch_tool_metadata, "{\"mcp_name\": \".\"}", "{\"mcp_name\": \"m\"}"},
-    {armoriq_client_resolve_role, "{\"mcp_name\": \"m\"}", "{\"mcp_name\": \"m\", \"org_role\": \"r\"}"},
-    {armoriq_client_declare_tools, "{\"tools\": [7]}", "{\"tools\": [\"t\"]}"},
-    {armoriq_client_record_token_usage,
-     "{\"product\": \"p\", \"session_id\": \"s\", \"entries\": [], \"usage_date\": \"2026-02-30\", \"usage_hour\": 0}",
-     "{\"product\": \"p\", \"session_id\": \"s\", \"entries\": [], \"usage_date\": \"2026-02-03\", \"usage_hour\": 0}"},
-    {armoriq_client_initialize_usage_stream, "{\"timeout_ms\": 0}", NULL},
-    {armoriq_client_reset_usage_stream, "{\"timeout_ms\": \"1\"}", "{\"generation\": " ID ", \"reset_id\": " ID "}"},
-    {armoriq_client_record_token_usage_batch, "{\"timeout_ms\": 1.5}", "{\"batch\": {}}"},
-    {armoriq_client_report_usage_run, "{\"timeout_ms\": -1}", "{\"run_id\": " ID ", \"report\": {}}"},
-    {armoriq_client_capture_transcript_tokens, "{\"transcript_path\": \"t\", \"product\": \"p\"}",
-     "{\"transcript_path\": \"/nowhere\", \"product\": \"p\", \"session_id\": \"s\"}"},
-};
 
 static void methods_of_the_client(void)
 {

@@ -36,10 +36,12 @@ struct service_rule {
 struct service {
     pthread_mutex_t lock;
     struct service_rule rules[16];
+    enum service_kind otherwise; /* how a path behaves that has no rule: it answers, with a 404 */
     int listener;
     int stopping;
     void (*seen)(const char *request); /* called with each request, on any thread; may be NULL */
     int connections;
+    int requests;
     char url[64];
 };
 
@@ -98,6 +100,16 @@ HELPER int service_count(struct service *service, const char *path)
     }
     pthread_mutex_unlock(&service->lock);
     return count;
+}
+
+/* How often it was asked at all. */
+HELPER int service_requests(struct service *service)
+{
+    int requests;
+    pthread_mutex_lock(&service->lock);
+    requests = service->requests;
+    pthread_mutex_unlock(&service->lock);
+    return requests;
 }
 
 /* The last request to a path, copied. */
@@ -185,6 +197,7 @@ HELPER int service_answer(struct service *service, int connection, const char *r
     char path[128] = "", answer[8192];
 
     memset(&none, 0, sizeof none);
+    none.kind = service->otherwise;
     none.status = 404;
     strcpy(none.body, "{}");
     sscanf(request, "%*s %127[^? ]", path);
@@ -193,6 +206,7 @@ HELPER int service_answer(struct service *service, int connection, const char *r
     for (rule = service->rules; rule->path[0] && strcmp(rule->path, path) != 0;) rule++;
     if (!rule->path[0]) rule = &none;
     rule->count++;
+    service->requests++;
     snprintf(rule->last, sizeof rule->last, "%s", request);
     kind = rule->kind;
     snprintf(answer, sizeof answer, "HTTP/1.1 %d Answer\r\n%sContent-Length: %lu\r\n\r\n%s", rule->status, rule->headers,
