@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <malloc.h>
+#include <unistd.h>
 
 struct holdings {
     long descriptors, threads, bytes;
@@ -48,6 +49,19 @@ HELPER struct holdings settle(const struct holdings *expected, double seconds)
         more = expected && (now.descriptors > expected->descriptors || now.threads > expected->threads);
     } while ((same < 5 || more) && test_seconds() < until);
     return now;
+}
+
+/* Says what is open, for whoever looks for a leak. */
+HELPER void show_descriptors(void)
+{
+    int descriptor;
+    for (descriptor = 0; descriptor < 1024; descriptor++) {
+        char path[64], target[256];
+        ssize_t length;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+        length = readlink(path, target, sizeof target);
+        if (length > 0) fprintf(stderr, "open: %d %.*s\n", descriptor, (int)length, target);
+    }
 }
 
 HELPER int compare_longs(const void *a, const void *b)

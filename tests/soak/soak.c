@@ -176,6 +176,7 @@ int main(int count, char **arguments)
         bytes_in_use[i] = after.bytes;
     }
     REQUIRE(armoriq_set_logger(3, NULL, NULL, NULL) == ARMORIQ_OK);
+    if (after.descriptors > before.descriptors) show_descriptors();
     print(&before, &after);
     return test_result();
 }
