@@ -22,13 +22,32 @@ export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 cargo build --locked --release --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$target_dir/fuzz"
 
+run() {
+    local target=$1 out=$target_dir/fuzz code=0
+    mkdir -p "$out/corpus/$target" "$out/crashes/$target"
+    "$out/$host/release/$target" "$out/corpus/$target" "fuzz/corpus/$target" -max_total_time="$seconds" -timeout=10 \
+        -rss_limit_mb=2048 -max_len=16384 -artifact_prefix="$out/crashes/$target/" -print_final_stats=1 \
+        >"$out/$target.log" 2>&1 || code=$?
+    echo "$code" >"$out/$target.code"
+}
+
 [ $# -gt 0 ] || set -- $(cd fuzz/fuzz_targets && ls ./*.rs | sed 's|^\./||; s|\.rs$||')
+running=0
+for target in "$@"; do
+    # One for each processor.
+    if [ "$running" -ge "$(nproc)" ]; then
+        wait -n
+        running=$((running - 1))
+    fi
+    run "$target" &
+    running=$((running + 1))
+done
+wait
+
 passed=0 failed=0
 for target in "$@"; do
-    found=$target_dir/fuzz/corpus/$target crashes=$target_dir/fuzz/crashes/$target log=$target_dir/fuzz/$target.log
-    mkdir -p "$found" "$crashes"
-    if "$target_dir/fuzz/$host/release/$target" "$found" "fuzz/corpus/$target" -max_total_time="$seconds" -timeout=10 \
-        -rss_limit_mb=2048 -max_len=16384 -artifact_prefix="$crashes/" -print_final_stats=1 >"$log" 2>&1; then
+    log=$target_dir/fuzz/$target.log
+    if [ "$(cat "$target_dir/fuzz/$target.code")" = 0 ]; then
         passed=$((passed + 1))
         echo "ok    $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs"
     else

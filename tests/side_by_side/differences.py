@@ -158,7 +158,8 @@ DIFFERENCES = [
     Difference(PLANS, "client", "invoke what was revoked", r"error\.reason", "nothing", "token-revoked"),
     Difference(PLANS, "client", "reanchor what was revoked", r"error\.(status_code|plan_id)", "401|<.*>", "nothing"),
     # An approval counts once.
-    Difference(APPROVALS, SERVICE_DECIDES, "await it again", "result", "approved", "timeout"),
+    Difference(APPROVALS, SERVICE_DECIDES, "await it again", "result", "approved", "nothing"),
+    Difference(APPROVALS, SERVICE_DECIDES, "await it again", "error", "nothing", ".*ARMORIQ_ERR_DELEGATION.*used.*"),
     Difference(
         APPROVALS, SERVICE_DECIDES, "await it again", r"request GET /delegation/<.*>/status", "nothing", "sent"
     ),
