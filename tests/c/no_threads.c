@@ -200,6 +200,34 @@ static void to_read_a_transcript(void)
     armoriq_client_free(client);
 }
 
+/* The system's own refusal, which it makes to all but root: a child becomes somebody else. */
+static void at_the_systems_limit(void)
+{
+    pid_t child = test_fork();
+    if (child == 0) {
+        static const struct rlimit none = {0, 0};
+        armoriq_client *client;
+        armoriq_session *session;
+        armoriq_queue *queue = NULL;
+        if (getuid() == 0) REQUIRE(setgid(65534) == 0 && setuid(65534) == 0);
+        REQUIRE(setrlimit(RLIMIT_NPROC, &none) == 0);
+        client = test_client(service.url, "");
+        session = test_session(client, "a@b.co", "{\"mode\": \"sdk\"}");
+        CHECK_STATUS(ARMORIQ_OK, armoriq_queue_new(8, &queue, NULL));
+        test_plan(session, PLAN);
+        EXPECT(session, "data__fetch", "{}", NULL, ARMORIQ_ALLOW, "fine", NULL);
+        submit_fails(client, session, queue);
+        armoriq_queue_free(queue);
+        armoriq_session_free(session);
+        armoriq_client_free(client);
+        client = test_client(named(), ", \"max_retries\": 0");
+        EXPECT_FAILURE(ARMORIQ_ERR_SERVICE, "cannot connect", armoriq_client_list_mcps(client, NULL, &json));
+        armoriq_client_free(client);
+        test_leave();
+    }
+    test_wait(child);
+}
+
 /* --- no descriptors ----------------------------------------------------------------------------------------------- */
 
 static int taken[1024], count;
@@ -311,6 +339,7 @@ int main(void)
     to_check_by_name();
     to_read_a_transcript();
     process_wait_for_threads(1);
+    at_the_systems_limit();
     REQUIRE(getrlimit(RLIMIT_NOFILE, &descriptors) == 0);
     descriptors.rlim_cur = 64;
     REQUIRE(setrlimit(RLIMIT_NOFILE, &descriptors) == 0);

@@ -87,12 +87,12 @@ HELPER const char *process_read(const char *path)
     return text;
 }
 
-/* Waits until this process has so many threads: one that was told to end takes a moment. */
+/* Waits until this process has so many threads: one that was told to end takes a moment. Ends the program otherwise. */
 HELPER void process_wait_for_threads(int count)
 {
     double start = test_seconds();
     while (process_threads() != count && test_seconds() - start < 60) test_sleep_ms(2);
-    if (process_threads() != count) test_fail(__FILE__, __LINE__, "threads", process_read("/proc/self/status"));
+    REQUIRE(process_threads() == count);
 }
 
 /* Waits for a child that is to end soon: its status as waitpid() gives it, or -1 for one that had to be killed. */
