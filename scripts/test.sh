@@ -105,6 +105,13 @@ step_c_valgrind() {
     c_tests valgrind
 }
 
+step_network() {
+    need gcc
+    need openssl
+    need python3
+    outside tests/network/run.sh
+}
+
 # A library of its own is built for it, with the profile of the one that ships.
 step_panics() {
     need gcc
@@ -186,7 +193,7 @@ outside() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-steps=(setup format shell header clippy msrv licenses build stage symbols abi abi_library rust c c_asan c_valgrind panics counts tsan fuzz install demo examples guide async fork mcp python side_by_side soak)
+steps=(setup format shell header clippy msrv licenses build stage symbols abi abi_library rust c c_asan c_valgrind network panics counts tsan fuzz install demo examples guide async fork mcp python side_by_side soak)
 # Without these, what follows has nothing to test.
 foundations=" setup build stage "
 

@@ -39,13 +39,14 @@ impl Connections {
 
     /// Gives a runtime connections of its own. None is opened yet; the proxies of the environment are read.
     pub fn open(&self, runtime: &Handle) -> Result<()> {
-        let client = Client::builder()
+        let builder = Client::builder()
             .user_agent(self.user_agent.clone())
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .pool_idle_timeout(IDLE_CONNECTION)
             .dns_resolver(LookUps::default())
-            .tls_backend_preconfigured(self.tls.clone())
+            .tls_backend_preconfigured(self.tls.clone());
+        let client = if every_host_is_exempt() { builder.no_proxy() } else { builder }
             .build()
             .map_err(|error| Error::Internal(format!("cannot make an HTTP client: {}", error.without_url())))?;
         let slots = Arc::new(Semaphore::new(MAX_EXCHANGES));
@@ -66,6 +67,12 @@ impl Connections {
     fn clients(&self) -> MutexGuard<'_, HashMap<Id, Sender>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether `NO_PROXY` has a `*`. The client takes that for names of hosts only, and not for addresses.
+fn every_host_is_exempt() -> bool {
+    let exempt = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
+    exempt.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
 }
 
 /// Lets a runtime see what became of its connections since it was last driven: one turn in which it is told, one in

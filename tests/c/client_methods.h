@@ -4,8 +4,8 @@
 
 #include "test.h"
 
-#define TOKEN                                                                                                            \
-    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "              \
+#define TOKEN                                                                                                          \
+    "\"intent_token\": {\"token_id\": \"t\", \"plan_hash\": \"h\", \"signature\": \"s\", \"issued_at\": 1, "            \
     "\"expires_at\": 4102444800, \"total_steps\": 0, \"raw_token\": {}}"
 #define CALL "\"mcp\": \"a\", \"action\": \"b\", " TOKEN
 
@@ -13,10 +13,11 @@ typedef armoriq_status client_method(armoriq_client *, const char *, char **);
 
 #define ID "\"3f2b8c1e-5a0d-4e8f-9b1a-2c3d4e5f6a7b\""
 #define BATCH                                                                                                          \
-    "\"batch\": {\"generation\": " ID ", \"batchId\": " ID ", \"snapshots\": [{\"sessionId\": \"s\", \"revision\": 1, "  \
-    "\"usageDate\": \"2026-01-02\", \"usageHour\": 3, \"entries\": [{\"model\": \"m\", \"inputTokens\": 1}]}]}"
+    "\"batch\": {\"generation\": " ID ", \"batchId\": " ID ", \"snapshots\": [{\"sessionId\": \"s\", "                     \
+    "\"revision\": 1, \"usageDate\": \"2026-01-02\", \"usageHour\": 3, "                                             \
+    "\"entries\": [{\"model\": \"m\", \"inputTokens\": 1}]}]}"
 
-/* A client method: a name that stands first in its params, with a value of the wrong type, and params that are right. */
+/* A client method: params with a member of the wrong type, and params that are right. */
 struct method {
     const char *name;
     client_method *call;

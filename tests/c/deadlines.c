@@ -233,20 +233,20 @@ static void wait_for_request(int before)
     while (service_requests(service) == before && test_seconds() - start < 1) test_sleep_ms(1);
 }
 
-/* Whatever a submitted call waits for: the completion is there when the cancel returns, and no retry follows. */
+/* Whatever a submitted call waits for: the completion is there when the cancel returns. */
 static void whatever_is_cancelled_ends_at_once(void)
 {
     armoriq_queue *queue = queue_new(1);
-    int cancelled = 0, requests;
+    int cancelled = 0;
     size_t i;
     service_set(service, "/iap/sdk/token", SERVICE_STALLS, 201, "", "");
     for (i = 0; i < COUNT(METHODS); i++) {
         armoriq_client *own = test_client(service->url, "");
         armoriq_completion completion;
         armoriq_call *call = NULL;
+        int requests = service_requests(service);
         /* Half of them in a request, the others in the wait for their retry, where they have one. */
         service->otherwise = i % 2 ? SERVICE_STALLS : SERVICE_CLOSES;
-        requests = service_requests(service);
         CHECK_STATUS(ARMORIQ_OK, armoriq_submit(own, NULL, queue, i, METHODS[i].name, METHODS[i].good, &call, NULL));
         wait_for_request(requests);
         CHECK_STATUS(ARMORIQ_OK, armoriq_call_cancel(call, NULL));
@@ -260,10 +260,28 @@ static void whatever_is_cancelled_ends_at_once(void)
     }
     /* Some never ask, or have their answer. */
     CHECK(cancelled >= (int)COUNT(METHODS) / 3);
-    requests = service_requests(service);
-    test_sleep_ms(1200);
-    CHECK(service_requests(service) == requests);
     armoriq_queue_free(queue);
+}
+
+/* The first retry would come after a second. */
+static void what_is_cancelled_is_not_tried_again(void)
+{
+    armoriq_client *own = test_client(service->url, "");
+    armoriq_queue *queue = queue_new(1);
+    armoriq_call *call = NULL;
+    int requests = service_requests(service);
+    service->otherwise = SERVICE_CLOSES;
+    CHECK_STATUS(ARMORIQ_OK, armoriq_submit(own, NULL, queue, 1, "complete_plan", "{\"plan_id\": \"p\"}", &call, NULL));
+    wait_for_request(requests);
+    CHECK_STATUS(ARMORIQ_OK, armoriq_call_cancel(call, NULL));
+    EXPECT_COMPLETION(queue, 1, ARMORIQ_ERR_CANCELLED, ARMORIQ_BLOCK, "cancelled");
+    requests = service_requests(service);
+    CHECK(requests > 0);
+    test_sleep_ms(1300);
+    CHECK(service_requests(service) == requests);
+    armoriq_call_free(call);
+    armoriq_queue_free(queue);
+    armoriq_client_free(own);
 }
 
 /* --- Closing ------------------------------------------------------------------------------------------------------ */
@@ -312,6 +330,7 @@ int main(void)
     the_limit_of_a_call_holds();
     the_limit_of_the_client_holds();
     whatever_is_cancelled_ends_at_once();
+    what_is_cancelled_is_not_tried_again();
     the_limit_is_for_the_retries_too();
     no_service_prolongs_a_limit();
     a_wait_for_approval_ends();

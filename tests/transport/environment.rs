@@ -163,7 +163,13 @@ fn no_proxy_is_honoured_for_https_too() {
     let (url, certificate) = (format!("https://{}/", server.address), authority.certificate_file());
     let (proxy, roots) = (tunnel.address(), certificate.path().to_str().unwrap());
     let test = "environment::no_proxy_is_honoured_for_https_too";
-    for (exempt, outcome) in [("127.0.0.0/8", "200"), ("example.com, 127.0.0.1", "200"), ("example.com", "Connect")] {
+    for (exempt, outcome) in [
+        ("127.0.0.0/8", "200"),
+        ("example.com, 127.0.0.1", "200"),
+        ("*", "200"),
+        ("example.com, *", "200"),
+        ("example.com", "Connect"),
+    ] {
         let variables = [(URL, url.as_str()), ("HTTPS_PROXY", &proxy), ("NO_PROXY", exempt), ("SSL_CERT_FILE", roots)];
         assert_eq!(outcome_with(test, &variables), outcome, "{exempt}");
     }

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Certificates and proxies, through the shared library as a C program uses it (client.c), against servers that demand
+# them (check.py).
+#
+# ARMORIQ_LIB_DIR   the folder of libarmoriq.so
+# ARMORIQ_INCLUDE   the folder of armoriq.h, or else this repository's own
+# CC                the compiler; cc when unset
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+library=$(realpath "${ARMORIQ_LIB_DIR:?the folder of libarmoriq.so}")/libarmoriq.so
+include=$(realpath "${ARMORIQ_INCLUDE:-$here/../../include}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# A library with a soname is asked for by that at run time, and a build folder has it under its plain name only.
+soname=$(readelf -d "$library" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
+ln -s "$library" "$work/${soname:-libarmoriq.so}"
+"${CC:-cc}" -std=c99 -Wall -Wextra -Wpedantic -Werror -g -I"$include" \
+    -o "$work/client" "$here/client.c" "$library" -pthread
+
+cd "$work"
+cat >openssl.cnf <<END
+[req]
+distinguished_name = name
+[name]
+[authority]
+basicConstraints = critical,CA:TRUE
+keyUsage = keyCertSign
+END
+
+# authority NAME: makes NAME.pem and NAME.key.
+authority() {
+    openssl req -x509 -config openssl.cnf -extensions authority -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+        -days 30 -subj "/CN=$1" -keyout "$1.key" -out "$1.pem" 2>>openssl.log
+}
+
+# certificate NAME AUTHORITY SUBJECT-ALTERNATIVE-NAMES [OPTION…]
+certificate() {
+    local name=$1 authority=$2 names=$3
+    shift 3
+    echo "subjectAltName = $names" >extensions
+    openssl req -config openssl.cnf -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$name" \
+        -keyout "$name.key" -out request 2>>openssl.log
+    openssl x509 -req -in request -CA "$authority.pem" -CAkey "$authority.key" -CAcreateserial -extfile extensions \
+        "$@" -out "$name.pem" 2>>openssl.log
+}
+
+authority company
+authority stranger
+certificate server company 'IP:127.0.0.1,DNS:control-plane.invalid' -days 30
+certificate expired company IP:127.0.0.1 -days -1
+certificate agent company DNS:agent.invalid -days 30
+certificate impostor stranger DNS:agent.invalid -days 30
+: >empty.pem
+
+# The environment is the test's own: this one's proxies are none of it.
+env -i PATH="$PATH" HOME="$work" PYTHONDONTWRITEBYTECODE=1 LD_LIBRARY_PATH="$work" python3 "$here/check.py" "$work"
