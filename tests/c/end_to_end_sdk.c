@@ -77,6 +77,22 @@ static void awaited(armoriq_session *session)
     armoriq_string_free(json);
 }
 
+/* What another process has used, as this other client stands for, is waited for by nobody; nor what this one has. */
+static void used_before(armoriq_session *session)
+{
+    static const char *const options = "{\"timeout_ms\": 600000, \"interval_ms\": 600000}";
+    armoriq_client *other = environment_client("{\"agent_id\": \"sales-bot\"}");
+    armoriq_session *own = test_session(other, "alice@example.com", "{\"mode\": \"sdk\"}");
+    char id[64];
+    held(session, "{\"amount\": 310}", id);
+    answer_hold("approve", id);
+    EXPECT(session, "pay_vendor", "{\"amount\": 310}", NULL, ARMORIQ_ALLOW, NULL, NULL);
+    EXPECT_FAILURE(ARMORIQ_ERR_DELEGATION, "used before", armoriq_session_await_approval(own, id, options, &json));
+    EXPECT_FAILURE(ARMORIQ_ERR_DELEGATION, "used before", armoriq_session_await_approval(session, id, options, &json));
+    armoriq_session_free(own);
+    armoriq_client_free(other);
+}
+
 /* With nobody whom an approval could belong to there is none to ask for. */
 static void held_without_a_user(void)
 {
@@ -151,6 +167,7 @@ int main(void)
     names_and_plans(session);
     approved_then_checked(session);
     awaited(session);
+    used_before(session);
     info_and_report(session);
     held_without_a_user();
     expired_token(client, "sdk");

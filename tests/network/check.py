@@ -63,7 +63,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class ProxyHandler(Handler):
-    """Answers itself where it is asked in plain text, and opens a tunnel to the server behind it where it is asked to."""
+    """Answers itself where it is asked in plain text, and opens a tunnel to the server behind it on demand."""
 
     def is_let_in(self):
         wanted = self.server.credentials
@@ -156,7 +156,8 @@ def expect(got, wanted):
 
 def refused(lines, code, *parts):
     """One line, of the function that failed with this code."""
-    function, error = lines[0].split(" ", 1)
+    function, _, error = lines[0].partition(" ")
+    assert error.startswith("{"), lines
     error = json.loads(error)
     assert (len(lines), error["code"]) == (1, f"ARMORIQ_ERR_{code}"), (code, lines)
     for part in parts:

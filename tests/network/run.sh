@@ -31,8 +31,8 @@ END
 
 # authority NAME: makes NAME.pem and NAME.key.
 authority() {
-    openssl req -x509 -config openssl.cnf -extensions authority -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
-        -days 30 -subj "/CN=$1" -keyout "$1.key" -out "$1.pem" 2>>openssl.log
+    openssl req -x509 -config openssl.cnf -extensions authority -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+        -nodes -days 30 -subj "/CN=$1" -keyout "$1.key" -out "$1.pem" 2>>openssl.log
 }
 
 # certificate NAME AUTHORITY SUBJECT-ALTERNATIVE-NAMES [OPTION…]
