@@ -76,6 +76,12 @@ impl Call {
         self
     }
 
+    /// Packs a large body, which the protocol has for this request.
+    pub(crate) fn packed(mut self) -> Self {
+        self.request = self.request.packed();
+        self
+    }
+
     /// Reads no more of an answer than is needed.
     pub(crate) fn until(mut self, watch: Watch) -> Self {
         self.request = self.request.until(watch);

@@ -137,7 +137,7 @@ impl Client {
         let mut waits = WAITS.into_iter();
         loop {
             let url = self.backend_url("/iap/sdk/tools", &[]);
-            let problem = match Call::post(url, body.clone()).limit(10).send(self).await {
+            let problem = match Call::post(url, body.clone()).packed().limit(10).send(self).await {
                 Ok(response) if response.is_success() => {
                     debug!("the service has the tool inventory");
                     return inventory.pusher.with(|state| state.accepted = Some(fingerprint));

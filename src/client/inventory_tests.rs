@@ -75,6 +75,14 @@ fn serve(mut stream: TcpStream, tools: &Mutex<Tools>) {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
+        if head.to_lowercase().contains("\r\ncontent-encoding: gzip\r\n") {
+            let mut unpacked = Vec::new();
+            flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut unpacked).unwrap();
+            assert!(unpacked.len() > 8192 && body.len() < unpacked.len());
+            body = unpacked;
+        } else {
+            assert!(body.len() <= 8192);
+        }
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let (status, answer) = match head.split(' ').nth(1).unwrap() {
             "/iap/sdk/tools" => {
@@ -130,6 +138,18 @@ fn the_service_is_told_what_is_new_once_a_minute_at_the_most() {
     assert_eq!(names(1).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(pushed[1].0["snapshotHash"], second["snapshot_hash"]);
     assert_eq!((&pushed[0].0["agent"], &pushed[0].0["contract"]), (&json!("bot"), &json!(2)));
+}
+
+#[test]
+fn a_large_inventory_is_packed() {
+    let service = Service::start(&[]);
+    let client = service.client(AGENT);
+    let names: Vec<_> = (0..500).map(|number| format!("tool_{number}")).collect();
+    let told = declare(&client, json!(names));
+    service.wait_for(1);
+    let pushed = &service.pushed()[0].0;
+    assert_eq!(pushed["tools"].as_array().unwrap().len(), names.len());
+    assert_eq!(pushed["snapshotHash"], told["snapshot_hash"]);
 }
 
 #[test]

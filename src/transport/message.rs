@@ -2,11 +2,14 @@ use super::address::shown;
 use super::error::{TransportError, TransportErrorKind};
 use crate::json::{self, ParseError, Value};
 use arc_swap::ArcSwapOption;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use memchr::memmem;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +18,8 @@ pub const MAX_BODY_BYTES: usize = json::MAX_BYTES;
 
 /// What stands in the place of a secret.
 const CONCEALED: &[u8] = b"[redacted]";
+/// The largest body that is not packed where others are, in bytes.
+const MAX_UNPACKED_BYTES: usize = 8192;
 /// How much of a secret is looked for at first: a token is long, and preparing to look for all of it is dear.
 const BEGINNING: usize = 16;
 
@@ -24,7 +29,7 @@ pub struct Request {
     url: String,
     headers: HeaderMap,
     invalid_header: Option<String>,
-    body: Option<String>,
+    body: Option<Vec<u8>>,
     options: SendOptions,
 }
 
@@ -65,8 +70,18 @@ impl Request {
 
     /// The JSON text to send.
     pub fn json(mut self, json: impl Into<String>) -> Self {
-        self.body = Some(json.into());
+        self.body = Some(json.into().into_bytes());
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self
+    }
+
+    /// Packs the body with gzip, where it is large.
+    pub fn packed(mut self) -> Self {
+        let large = self.body.as_ref().filter(|body| body.len() > MAX_UNPACKED_BYTES);
+        if let Some(packed) = large.and_then(|body| packed(body).ok()) {
+            self.body = Some(packed);
+            self.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         self
     }
 
@@ -130,6 +145,12 @@ impl fmt::Debug for Request {
         let url = Url::parse(&self.url).map_or_else(|_| String::from("not a URL"), |url| shown(&url));
         formatter.debug_struct("Request").field("method", &self.method).field("url", &url).finish_non_exhaustive()
     }
+}
+
+fn packed(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body)?;
+    encoder.finish()
 }
 
 /// The address of the last request, parsed: checks go to the same one again and again.
