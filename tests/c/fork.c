@@ -58,7 +58,7 @@ int main(void)
     test_plan(sdk, "[{\"name\": \"data__fetch\"}]");
     test_plan(local, "[{\"name\": \"data__fetch\"}, {\"name\": \"data__drop\"}]");
     fork_and_use(2);
-    fork_while_busy(use_everything, fork_once);
+    fork_while_busy(use_everything, fork_once, 1000);
 
     armoriq_session_free(sdk);
     armoriq_session_free(local);

@@ -48,22 +48,23 @@ HELPER void *fork_keep_busy(void *argument)
 }
 
 /*
- * Forks again and again while four threads work. Not under the address sanitizer: its allocator may be locked by another
+ * Forks that many times while eight threads work. Not under the address sanitizer: its allocator may be locked by another
  * thread at the moment of the fork, and stays so in the child. The C library's is not.
  */
-HELPER void fork_while_busy(void (*work)(void), void (*fork_once)(void))
+HELPER void fork_while_busy(void (*work)(void), void (*fork_once)(void), int forks)
 {
 #ifndef __SANITIZE_ADDRESS__
     struct fork_busy busy = {0, work};
-    pthread_t threads[4];
+    pthread_t threads[8];
     int i;
-    for (i = 0; i < 4; i++) REQUIRE(pthread_create(&threads[i], NULL, fork_keep_busy, &busy) == 0);
-    for (i = 0; i < test_scaled(20); i++) fork_once();
+    for (i = 0; i < 8; i++) REQUIRE(pthread_create(&threads[i], NULL, fork_keep_busy, &busy) == 0);
+    for (i = 0; i < test_scaled(forks); i++) fork_once();
     __sync_fetch_and_add(&busy.stopping, 1);
-    for (i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    for (i = 0; i < 8; i++) pthread_join(threads[i], NULL);
 #else
     (void)work;
     (void)fork_once;
+    (void)forks;
     (void)fork_keep_busy;
 #endif
 }

@@ -124,7 +124,7 @@ int main(void)
 
     fork_with_calls_in_flight();
     fork_and_free();
-    fork_while_busy(keep_busy, fork_once);
+    fork_while_busy(keep_busy, fork_once, 20);
     CHECK_EMPTY(queue);
 
     armoriq_queue_free(queue);
