@@ -312,15 +312,25 @@ static void complain(const struct fault *fault, const struct path *path, const c
     test_fail(__FILE__, __LINE__, fault->title, detail);
 }
 
+static int cannot_happen(const struct path *path, const struct fault *fault)
+{
+    /* What a policy says of tools is asked without a token, a limit or a queue. */
+    if (path->call == TOOLS && (fault->event == EXPIRED || fault->event == FORGED || fault->timeout_ms == 1 ||
+                                fault->event >= SUBMITTED_AND_CLOSED)) {
+        return 1;
+    }
+    /* Only local mode has a bundle, and a mark that is accepted needs no text. */
+    return (fault->event == STALE && strcmp(path->mode, "local") != 0) ||
+           (fault->body == EMPTY && strcmp(path->endpoint, MARK) == 0);
+}
+
 /* Asks, by the function that blocks and by the queue, each of a service and a client of its own. */
 static void fill(const struct path *path, const struct fault *fault)
 {
     struct cell cells[2];
     /* Closing ends a submitted call at once and lets a blocking one end in its own time: that is two rows. */
-    int first = fault->event >= SUBMITTED_AND_CLOSED, last = fault->event != CLOSED_MEANWHILE, i;
-    /* Only local mode has a bundle, and a mark that is accepted needs no text. */
-    if ((fault->event == STALE && strcmp(path->mode, "local") != 0) ||
-        (fault->body == EMPTY && strcmp(path->endpoint, MARK) == 0)) {
+    int first = fault->event >= SUBMITTED_AND_CLOSED, last = fault->event != CLOSED_MEANWHILE && path->call != TOOLS, i;
+    if (cannot_happen(path, fault)) {
         put("", " \xe2\x80\x93 |", "");
         return;
     }
@@ -335,9 +345,9 @@ static void fill(const struct path *path, const struct fault *fault)
     if (is_local(&cells[first]) && is_found_out_late(fault)) seconds_ahead = 301;
     if (fault->event <= FORGED) {
         /* Both at a time: some take theirs. */
-        submit(&cells[1]);
+        if (last) submit(&cells[1]);
         ask(&cells[0]);
-        take(&cells[1]);
+        if (last) take(&cells[1]);
     } else {
         for (i = first; i <= last; i++) ask_amid(&cells[i]);
     }

@@ -13,7 +13,7 @@
 #define ALLOWS "{\"allowed\": true, \"enforcementAction\": \"allow\"}"
 #define CONTRADICTS "{\"allowed\": true, \"enforcementAction\": \"block\"}"
 
-enum call { CHECK_CALL, BATCH, AWAIT, DISPATCH, INVOCATION, INVOCATION_WITH_POLICY };
+enum call { CHECK_CALL, BATCH, TOOLS, AWAIT, DISPATCH, INVOCATION, INVOCATION_WITH_POLICY };
 
 /* A way to ask: the call, and the request of it that goes wrong. */
 static const struct path {
@@ -33,6 +33,8 @@ static const struct path {
      "{\"agents\": [{\"agentId\": \"agent-1\", \"policy\": null, \"policy\": {}}]}"},
     {"batch, sdk", BATCH, "sdk", ENFORCE, ALLOWS, "{\"allowed\": [true]}", CONTRADICTS},
     {"batch, proxy", BATCH, "proxy", INVOKE, ALLOWS, "{\"allowed\": {\"is\": true}}", CONTRADICTS},
+    {"tools", TOOLS, "local", BUNDLE, SERVICE_BUNDLE, "{\"agents\": [7]}",
+     "{\"agents\": [{\"agentId\": \"agent-1\", \"policy\": null}], \"agents\": []}"},
     {"approval: look-up", CHECK_CALL, "sdk", LOOK_UP, "{\"approved\": true, \"delegationId\": \"d\"}",
      "{\"approved\": true, \"delegationId\": 7}", "{\"approved\": true, \"delegationId\": \"d\", \"approved\": false}"},
     {"approval: use", CHECK_CALL, "sdk", MARK, "{}", "true", "{\"success\": false}"},

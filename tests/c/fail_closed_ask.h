@@ -36,6 +36,16 @@ HELPER void says_decision(struct cell *cell, armoriq_verdict verdict, const char
     CHECK_MEMBER(decision, "allowed", verdict == ARMORIQ_ALLOW ? "true" : "false");
 }
 
+/* The list that the tool is in. */
+HELPER void says_outlook(struct cell *cell, const char *json)
+{
+    static const char *const lists[] = {"always", "depends", "hold", "never", "unknown"};
+    size_t i;
+    for (i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (strstr(json_member(json, lists[i]), "data__fetch")) says(cell, lists[i]);
+    }
+}
+
 HELPER void says_answer(struct cell *cell, armoriq_status status, armoriq_verdict verdict, const char *json)
 {
     if (status != ARMORIQ_OK) {
@@ -46,6 +56,7 @@ HELPER void says_answer(struct cell *cell, armoriq_status status, armoriq_verdic
     switch (cell->path->call) {
     case CHECK_CALL:
     case BATCH: says_decision(cell, verdict, json); break;
+    case TOOLS: says_outlook(cell, json); break;
     case AWAIT: says(cell, json_text(json, "status")); break;
     case DISPATCH: says(cell, json); break;
     case INVOCATION:
@@ -78,7 +89,8 @@ HELPER void prepare_cell(struct cell *cell)
     if (limit) snprintf(in_time, sizeof in_time, "\"timeout_ms\": %d", limit);
     snprintf(cell->options, sizeof cell->options, "{%s}", in_time);
     switch (cell->path->call) {
-    case CHECK_CALL: break;
+    case CHECK_CALL:
+    case TOOLS: break;
     case BATCH: written = snprintf(params, size, "{\"calls\": %s, \"options\": %s}", CALLS, cell->options); break;
     case AWAIT:
         if (!limit) snprintf(in_time, sizeof in_time, "\"timeout_ms\": %d", test_patient(300));
@@ -113,6 +125,7 @@ HELPER void call_and_wait(struct cell *cell)
         status = armoriq_session_check(cell->session, "data__fetch", "{}", cell->options, &verdict, &json);
         break;
     case BATCH: status = armoriq_session_check_batch(cell->session, CALLS, cell->options, &verdict, &json); break;
+    case TOOLS: status = armoriq_session_tools(cell->session, "[\"data__fetch\"]", &json); break;
     case AWAIT: status = armoriq_session_await_approval(cell->session, "d", cell->options, &json); break;
     case DISPATCH:
         status = armoriq_session_dispatch(cell->session, "data__fetch", "{}", cell->options, &json);
@@ -129,7 +142,7 @@ HELPER void call_and_wait(struct cell *cell)
 /* Submits the call. */
 HELPER void submit(struct cell *cell)
 {
-    static const char *const methods[] = {NULL, "check_batch", "await_approval", "dispatch", "invoke",
+    static const char *const methods[] = {NULL, "check_batch", NULL, "await_approval", "dispatch", "invoke",
                                           "invoke_with_policy"};
     enum call call = cell->path->call;
     int of_client = call >= INVOCATION;
@@ -182,7 +195,7 @@ HELPER void ask(struct cell *cell)
 
 HELPER int goes_ahead(const char *text)
 {
-    static const char *const ahead[] = {"allow", "approved", "OK", "done", "\"done\""};
+    static const char *const ahead[] = {"allow", "always", "approved", "OK", "done", "\"done\""};
     size_t i;
     for (i = 0; i < sizeof ahead / sizeof *ahead; i++) {
         if (strcmp(text, ahead[i]) == 0) return 1;
