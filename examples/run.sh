@@ -11,6 +11,8 @@
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 work=$target_dir/examples
 all=(cpp go-cgo go-purego java node python ruby-ffi ruby-fiddle swift-modulemap)
@@ -118,15 +120,6 @@ END
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-need() {
-    have "$1" || missing "$2"
-}
-
-missing() {
-    echo "skipped: $name: install $*" >"$work/$name.skipped"
-    exit 77
-}
-
 # Runs the program that these words start, and looks at what it printed.
 run() {
     scripts/with-local.sh "$PWD/examples/run.sh" --run "$work/$name.out" "$@"
@@ -148,19 +141,6 @@ prepare() {
     export LD_LIBRARY_PATH=$ARMORIQ_LIB_DIR${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 }
 
-# Runs one language in a shell of its own that stops at the first error; a condition would switch that off.
-attempt() {
-    name=$1
-    rm -f "$work/$name.skipped"
-    set +e
-    (
-        set -e
-        "lang_$name"
-    ) >"$work/$name.log" 2>&1 </dev/null
-    code=$?
-    set -e
-}
-
 [ $# -gt 0 ] || set -- "${all[@]}"
 chosen=()
 for wanted; do
@@ -173,28 +153,12 @@ done
 
 prepare
 : >"$work/c.out"
-attempt c
+name=c
+attempt lang_c "$work/c.log"
 [ "$code" -eq 0 ] || { cat "$work/c.log" && die "the C quickstart failed"; }
 
-passed=0 failed=0 skipped=0
 for name in "${chosen[@]}"; do
-    attempt "$name"
-    case $code in
-        0)
-            passed=$((passed + 1))
-            echo "passed: $name"
-            ;;
-        77)
-            skipped=$((skipped + 1))
-            cat "$work/$name.skipped"
-            ;;
-        *)
-            failed=$((failed + 1))
-            echo "FAILED: $name"
-            cat "$work/$name.log"
-            ;;
-    esac
+    attempt "lang_$name" "$work/$name.log"
+    count "$name" "$work/$name.log"
 done
-[ $((passed + failed)) -gt 0 ] || exit 77
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+summary

@@ -9,6 +9,8 @@
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 : "${ARMORIQ_LIB_DIR:?the folder of libarmoriq.so}"
 export LD_LIBRARY_PATH=$ARMORIQ_LIB_DIR${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
@@ -101,15 +103,6 @@ loop_ruby-fiddle() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-need() {
-    have "$1" || missing "$2"
-}
-
-missing() {
-    echo "skipped: $name: install $*"
-    exit 77
-}
-
 expect_many() {
     expect "$many" "$PWD/examples/async/run.sh" --approve "$work/$name.out" "$@"
 }
@@ -125,33 +118,9 @@ expect() {
 
 [ $# -gt 0 ] || set -- "${all[@]}"
 mkdir -p "$work"
-passed=0 failed=0 skipped=0
 for name; do
     declare -F "loop_$name" >/dev/null || die "no such loop: $name (there are ${all[*]})"
-    # In a shell of its own that stops at the first error; a condition would switch that off.
-    set +e
-    (
-        set -e
-        "loop_$name"
-    ) >"$work/$name.log" 2>&1 </dev/null
-    code=$?
-    set -e
-    case $code in
-        0)
-            passed=$((passed + 1))
-            echo "passed: $name"
-            ;;
-        77)
-            skipped=$((skipped + 1))
-            cat "$work/$name.log"
-            ;;
-        *)
-            failed=$((failed + 1))
-            echo "FAILED: $name"
-            cat "$work/$name.log"
-            ;;
-    esac
+    attempt "loop_$name" "$work/$name.log"
+    count "$name" "$work/$name.log"
 done
-[ $((passed + failed)) -gt 0 ] || exit 77
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+summary

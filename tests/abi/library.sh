@@ -8,6 +8,8 @@
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 snapshot=tests/abi/armoriq.abi
 work=$(mktemp -d)
@@ -29,18 +31,6 @@ if [ "${1:-}" = --write ]; then
     exit
 fi
 
-passed=0 failed=0
-check() {
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'FAILED %s\n' "$name"
-        cat "$work/log"
-    fi
-}
 
 # make abi writes it, where a new ARMORIQ_ABI_VERSION allows the change.
 check 'the library is that of the snapshot; where that is meant, run make abi' \
@@ -76,5 +66,4 @@ another size
     s/(<class-decl name="armoriq_completion") size-in-bits="192"/\1 size-in-bits="256"/
 END
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

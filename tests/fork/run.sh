@@ -9,6 +9,8 @@
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 : "${ARMORIQ_LIB_DIR:?the folder of libarmoriq.so}"
 export ARMORIQ_LIB_DIR AGENT_ID=sales-bot PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$PWD/examples/python:$PWD/tests/fork
@@ -57,10 +59,6 @@ puma_with() {
 
 # --- Running them --------------------------------------------------------------------------------------------------
 
-need() {
-    have "$1" || missing "$2"
-}
-
 need_python() {
     need python3 python3
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || missing "Python 3.10 or newer"
@@ -69,11 +67,6 @@ need_python() {
 need_ffi() {
     need ruby ruby
     ruby -e 'require "ffi"' 2>/dev/null || missing ruby-ffi
-}
-
-missing() {
-    echo "skipped: $name: install $*"
-    exit 77
 }
 
 beside_local() {
@@ -88,33 +81,9 @@ serve() {
 }
 
 [ $# -gt 0 ] || set -- "${all[@]}"
-passed=0 failed=0 skipped=0
 for name; do
     declare -F "fork_$name" >/dev/null || die "no such test: $name (there are ${all[*]})"
-    # In a shell of its own that stops at the first error; a condition would switch that off.
-    set +e
-    (
-        set -e
-        "fork_$name"
-    ) >"$work/log" 2>&1 </dev/null
-    code=$?
-    set -e
-    case $code in
-        0)
-            passed=$((passed + 1))
-            echo "ok fork $name"
-            ;;
-        77)
-            skipped=$((skipped + 1))
-            tail -n 1 "$work/log"
-            ;;
-        *)
-            failed=$((failed + 1))
-            echo "FAIL fork $name ($code)"
-            sed 's/^/      /' "$work/log"
-            ;;
-    esac
+    attempt "fork_$name" "$work/log"
+    count "fork $name" "$work/log"
 done
-[ $((passed + failed)) -gt 0 ] || exit 77
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+summary

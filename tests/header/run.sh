@@ -4,23 +4,12 @@
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wcomment -Wundef -Werror)
-passed=0 failed=0
-
-check() {
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'FAILED %s\n' "$name"
-        cat "$work/log"
-    fi
-}
 
 supports() {
     echo 'int x;' | "$1" "-std=$2" -x "$3" -fsyntax-only - 2>/dev/null
@@ -70,5 +59,4 @@ in_readme() { diff <(sed -n '/^```c$/,/^```$/p' README.md | sed '1d;/^```$/,$d')
 check 'the header shows examples/c/hello.c' in_header
 check 'the README shows examples/c/hello.c' in_readme
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

@@ -4,23 +4,12 @@
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0 skipped=0
 version=$(version)
-
-check() {
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'FAILED %s\n' "$name"
-        cat "$work/log"
-    fi
-}
 
 skip() {
     skipped=$((skipped + 1))
@@ -118,5 +107,4 @@ multiarch() {
 check 'uninstall' uninstall_at LIBDIR=/opt/armoriq/lib/x86_64-linux-gnu
 check 'uninstall leaves nothing' diff <(listing "$work/dest") /dev/null
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+summary

@@ -5,6 +5,8 @@
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 # A folder of its own: in that of `make build` the two libraries would take each other's place.
 cargo rustc --locked --release --package armoriq --lib --crate-type cdylib --features panic_probe \
@@ -22,18 +24,6 @@ for name in probe submitted; do
 done
 run() { (cd "$work/home" && env -i HOME="$work/home" LD_LIBRARY_PATH="$work/lib" "$work/$1" "${@:2}"); }
 
-passed=0 failed=0
-check() {
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'FAILED %s\n' "$name"
-        cat "$work/log"
-    fi
-}
 
 exports() { nm --dynamic --defined-only "$so" | awk '{ print $3 }' | sort; }
 all_probed() { diff <(declared_functions) <(run probe --list | sort); }
@@ -54,5 +44,4 @@ for name in probe submitted; do
     check "no panic of $name prints anything" diff "$work/err" /dev/null
 done
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary
