@@ -20,7 +20,7 @@ pub(super) fn read(invocation: &Invocation<'_>, url: &str, response: &Response) 
         return Err(revoked(invocation.token, response));
     }
     let answer = match is_event_stream(response.header("content-type")) {
-        true => answer_in_events(response.body())
+        true => answer_in_events(sse::events(response.body()))
             .and_then(|answer| answer.ok_or_else(|| String::from("No data in SSE response"))),
         false => answer_in_body(response.body()),
     };
@@ -53,7 +53,10 @@ pub(super) fn ends_in_events(headers: &HeaderMap) -> Option<Enough> {
             let from = read.max(seen.saturating_sub(3));
             seen = body.len();
             let end = body.get(from..).and_then(sse::end_of_events).map(|end| from + end);
-            let events = end.and_then(|end| body.get(std::mem::replace(&mut read, end)..end));
+            let events = end.and_then(|end| match std::mem::replace(&mut read, end) {
+                0 => body.get(..end).map(sse::events),
+                start => body.get(start..end).map(sse::later_events),
+            });
             events.is_some_and(|events| !matches!(answer_in_events(events), Ok(None)))
         })
     })
@@ -75,8 +78,8 @@ const NO_OBJECT: &str = "MCP invocation failed: the answer is not a JSON object"
 
 /// The first event that is an answer: not a notification of the server's, nor something that is no message at all. What
 /// looks like a message but cannot be read is not passed over, since it could be a refusal.
-fn answer_in_events(body: &[u8]) -> Result<Option<Answer>, String> {
-    for data in sse::events(body) {
+fn answer_in_events(events: sse::Events<'_>) -> Result<Option<Answer>, String> {
+    for data in events {
         match json::parse_bytes(&data) {
             Ok(Value::Object(message)) if message.is_empty() || is_notification(&message) => {}
             Ok(Value::Object(message)) => return Ok(Some(message)),

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value, json};
 
+use super::invocation_answer::ends_in_events;
 use super::{Client, Params};
 use crate::config::ClientOptions;
 use crate::test_server::{Received, Reply, Server};
+use crate::transport::HeaderMap;
 use crate::{Error, Result};
 
 const JWT: &str = "eyJhbGciOiJFZERTQSJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2lnbmF0dXJl";
@@ -136,6 +139,17 @@ fn a_stream_that_stays_open_is_left_at_its_answer() {
     let body = [head, progress, "\n\ndata: {\"result\":2}\n"].concat();
     let server = Server::start(move |_, _| Reply::Trickle(body.clone().into_bytes(), Duration::from_secs(20)));
     assert!(matches!(call(&client(&server), INVOKE, r#","timeout_ms":300"#), Err(Error::Timeout(_))));
+}
+
+#[test]
+fn a_byte_order_mark_is_only_at_the_beginning_of_a_stream() {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))]);
+    let mut is_enough = ends_in_events(&headers).unwrap();
+    let stream = "\u{feff}: hello\n\n\u{feff}data: {\n\ndata: {\"result\":2}\n\n".as_bytes();
+    for end in 0..stream.len() {
+        assert!(!is_enough(&stream[..end]), "{end}");
+    }
+    assert!(is_enough(stream));
 }
 
 #[test]

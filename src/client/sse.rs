@@ -5,7 +5,12 @@ use memchr::{memchr2, memmem};
 /// The data of each event of a stream, in order. Comments, names, ids and retry times are passed over, and so is an
 /// event without data. An event that the stream's end cuts off from its blank line counts: gateways leave that out.
 pub(super) fn events(stream: &[u8]) -> Events<'_> {
-    Events { rest: Some(stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream)) }
+    later_events(stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream))
+}
+
+/// The same of a part that is not the stream's beginning: a byte order mark is only there.
+pub(super) fn later_events(part: &[u8]) -> Events<'_> {
+    Events { rest: Some(part) }
 }
 
 /// The end of the last blank line, which ends an event.
@@ -119,6 +124,7 @@ mod tests {
         assert_eq!(read("\u{feff}data: a\n\n"), ["a"]);
         assert!(read("\u{feff}\u{feff}data: a\n\n").is_empty());
         assert_eq!(read("data: \u{feff}a\n\n"), ["\u{feff}a"]);
+        assert!(later_events("\u{feff}data: a\n\n".as_bytes()).next().is_none());
     }
 
     #[test]
