@@ -61,18 +61,19 @@ start_server() {
     fi
 }
 
-# What a program sees of the environment: this and nothing else.
+# What a program sees of the environment: this and nothing else. One that hangs has failed.
 run() {
     name=$1
     shift
     (cd "$work/home" && env -i PATH="$PATH" HOME="$work/home" LD_LIBRARY_PATH="$work/lib" TEST_DIVISOR="$divisor" \
-        "$@" $runner "$work/$name") >"$work/out" 2>&1
+        "$@" timeout --kill-after=10 600 $runner "$work/$name") >"$work/out" 2>&1
 }
 
-# What a mode has no use for: the checkers bring an allocator, stacks and a clean-up of their own.
+# What a mode has no use for: the checkers bring an allocator, stacks and a clean-up of their own. The address sanitizer's
+# allocator may be locked by the library's thread when queue_fork forks in the middle of calls, and stays so in the child.
 case $mode in
 plain) left_out='none' ;;
-asan) left_out='no_memory|small_stack' ;;
+asan) left_out='no_memory|small_stack|queue_fork' ;;
 valgrind) left_out='no_memory|small_stack|exiting' ;;
 esac
 [ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.c | sed 's|^\./||; s|\.c$||' | grep -Evx "$left_out")
