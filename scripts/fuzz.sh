@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# usage: scripts/fuzz.sh [TARGET…]
+# usage: scripts/fuzz.sh [--build] [TARGET…]
 #
 # Runs the fuzz targets of fuzz/ (all of them, or those named), each for FUZZ_SECONDS (60), with libFuzzer and
 # AddressSanitizer. They start from the inputs in fuzz/corpus and keep what they find in target/fuzz. The compiler needs
-# no nightly for it: RUSTC_BOOTSTRAP lets the stable one instrument code.
+# no nightly for it: RUSTC_BOOTSTRAP lets the stable one instrument code. With --build it only compiles them.
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
@@ -21,6 +21,7 @@ export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 cargo build --locked --release --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$target_dir/fuzz"
+[ "${1:-}" != --build ] || exit 0
 
 run() {
     local target=$1 out=$target_dir/fuzz code=0 leaks=1

@@ -247,6 +247,13 @@ count() {
     total_skipped=$((total_skipped + skipped))
 }
 
+# Compiles what later steps need while those before them wait, or use one processor. What goes wrong here goes wrong there,
+# too, and is reported there.
+compile_ahead() {
+    [ $# -eq 0 ] || return 0
+    nice -n 19 bash -c 'scripts/tsan.sh --build; scripts/fuzz.sh --build' >"$suite_dir/ahead.log" 2>&1 </dev/null &
+}
+
 note() {
     summary+=("$(printf '%s%-8s%s %-11s %s' "$1" "$2" "$reset" "$3" "$4")")
     printf '%s\n' "${summary[-1]}"
@@ -261,6 +268,8 @@ for name in "${steps[@]}"; do
         total_skipped=$((total_skipped + 1))
     elif ! run_step "$name" && [[ $foundations == *" $name "* ]]; then
         missing=$name
+    elif [ "$name" = stage ]; then
+        compile_ahead "$@"
     fi
 done
 
