@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 . scripts/common.sh
 
 bench_dir=$target_dir/bench
+# Of its own: one of the benches has the library as a dependency, and would put another build of it in the place of what
+# ships.
+built_dir=$bench_dir/target/release
 results=$bench_dir/results
 document=docs/performance.md
 sdk=armoriq-sdk==0.8.17
@@ -20,20 +23,22 @@ if [ "${1:-}" = --run ]; then
     if [ -x "$bench_dir/venv/bin/python" ]; then
         HOME=$bench_dir/home ARMORIQ_OBSERVABILITY=off "$bench_dir/venv/bin/python" benches/sdk.py
     fi
-    "$target_dir/release/armoriq-bench-compile"
+    "$built_dir/armoriq-bench-compile"
     exit
 fi
 
 build() {
+    local package
     scripts/build.sh
     cargo build --locked --package armoriq-local
-    cargo build --locked --release --manifest-path benches/Cargo.toml --package armoriq-bench
-    cargo build --locked --release --manifest-path benches/Cargo.toml --package armoriq-bench-client
-    cargo build --locked --release --manifest-path benches/Cargo.toml --package armoriq-bench-compile
+    for package in armoriq-bench armoriq-bench-client armoriq-bench-compile; do
+        cargo build --locked --release --manifest-path benches/Cargo.toml --target-dir "$bench_dir/target" \
+            --package "$package"
+    done
 
     mkdir -p "$bench_dir/home"
-    cp "$dist_dir/libarmoriq.so" "$target_dir/release/libarmoriq_bench.so" \
-        "$target_dir/release/libarmoriq_bench_client.so" "$bench_dir"
+    cp "$dist_dir/libarmoriq.so" "$built_dir/libarmoriq_bench.so" \
+        "$built_dir/libarmoriq_bench_client.so" "$bench_dir"
     ln -sf libarmoriq.so "$bench_dir/$(soname "$bench_dir/libarmoriq.so")"
     local flags=(-std=c11 -O2 -Wall -Wextra -Wpedantic -Werror)
     "${CC:-cc}" "${flags[@]}" -shared -fPIC benches/count_malloc.c -o "$bench_dir/count_malloc.so"
