@@ -146,8 +146,8 @@ impl Session {
         let snapshot_hash = config.named_agent().map(|_| self.client().tools_snapshot_hash());
         body.optional("toolsSnapshotHash", snapshot_hash.as_ref());
         body.raw("arguments", arguments.text())
-            .raw("intent_token", &plan.shown.signed)
-            .raw("policy_snapshot", &plan.shown.policy_snapshot)
+            .raw("intent_token", &plan.shown().signed)
+            .raw("policy_snapshot", &plan.shown().policy_snapshot)
             .value("session_id", &self.0.session_id)
             .value("user_email", &call.user_email)
             .value("agent_id", &config.named_agent());
@@ -163,12 +163,12 @@ impl Session {
             .value("action", call.action)
             .raw("params", arguments.text())
             .raw("arguments", arguments.text())
-            .raw("intent_token", &plan.shown.signed)
-            .raw("plan", &plan.shown.plan)
+            .raw("intent_token", &plan.shown().signed)
+            .raw("plan", &plan.shown().plan)
             .optional("agent_id", config.named_agent())
             .optional("user_email", call.user_email);
         if plan.token.policy_snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_empty()) {
-            body.raw("policy_snapshot", &plan.shown.policy_snapshot);
+            body.raw("policy_snapshot", &plan.shown().policy_snapshot);
         }
         Ok(Call::post(format!("{}/invoke", config.proxy()?), body.finish()))
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use once_cell::race::OnceBox;
 use serde_json::Value;
 
 use super::Session;
@@ -38,12 +39,12 @@ pub(super) struct PlanState {
     pub(super) plan: Arc<Plan>,
     pub(super) token: Arc<IntentToken>,
     pub(super) start: PlanStart,
-    pub(super) shown: ShownToken,
+    shown: OnceBox<ShownToken>,
     /// What local mode may think of the token; the other modes leave that to the service.
     standing: Option<TokenStanding>,
 }
 
-/// What each check shows the service of the token, as JSON text: written once.
+/// What each check that asks the service shows it of the token, as JSON text: written once.
 pub(super) struct ShownToken {
     pub(super) signed: String,
     /// The plan as the token has it.
@@ -62,6 +63,10 @@ impl ShownToken {
 }
 
 impl PlanState {
+    pub(super) fn shown(&self) -> &ShownToken {
+        self.shown.get_or_init(|| Box::new(ShownToken::of(&self.token)))
+    }
+
     /// Why local mode refuses every call under this token, if it does. The signature was looked at when the token
     /// came; its expiry is looked at now.
     pub(super) fn token_refusal(&self, now: f64) -> Option<Decision<'static>> {
@@ -123,8 +128,7 @@ impl Session {
         if start != PlanStart::Unchanged {
             self.0.step_index.store(0, Ordering::Release);
         }
-        let shown = ShownToken::of(&token);
-        self.0.plan.store(Some(Arc::new(PlanState { plan, token, start, shown, standing })));
+        self.0.plan.store(Some(Arc::new(PlanState { plan, token, start, shown: OnceBox::new(), standing })));
         Ok(answer)
     }
 
