@@ -1,7 +1,9 @@
 use crate::error::{Error, Result};
+use arc_swap::ArcSwap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::LOCATION;
 use reqwest::{Method, StatusCode, Url};
+use std::sync::Arc;
 
 /// All that RFC 3986 does not call unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -27,6 +29,28 @@ pub fn url_with_query(url: &str, parameters: &[(&str, &str)]) -> String {
 
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// The addresses of the latest requests, parsed, the newest first: a session's go to a few, again and again.
+#[derive(Default)]
+pub(super) struct Addresses(ArcSwap<Vec<Address>>);
+
+type Address = Arc<(String, Url)>;
+
+impl Addresses {
+    const MOST: usize = 8;
+
+    pub fn parse(&self, text: &str) -> Result<Url, url::ParseError> {
+        let known = self.0.load();
+        if let Some(address) = known.iter().find(|address| address.0 == text) {
+            return Ok(address.1.clone());
+        }
+        let url = Url::parse(text)?;
+        let newest = Arc::new((text.to_owned(), url.clone()));
+        // Of two threads that do this at once, one may be forgotten: it is parsed again.
+        self.0.store(Arc::new([newest].into_iter().chain(known.iter().cloned()).take(Self::MOST).collect()));
+        Ok(url)
+    }
 }
 
 /// The URL as it may be shown: without user, password, query and fragment.
@@ -71,6 +95,19 @@ mod tests {
             url_with_query("http://h/p", &[("tool", "a&b"), ("amount", "1.0")]),
             "http://h/p?tool=a%26b&amount=1.0"
         );
+    }
+
+    #[test]
+    fn an_address_is_known_while_it_is_one_of_the_latest() {
+        let (addresses, url) = (Addresses::default(), |number: usize| format!("http://h/{number}"));
+        for number in (0..2 * Addresses::MOST).chain(0..3) {
+            for _ in 0..2 {
+                assert_eq!(addresses.parse(&url(number)).unwrap().as_str(), url(number));
+            }
+            assert!(addresses.parse("not a URL").is_err());
+        }
+        let known: Vec<_> = addresses.0.load().iter().map(|address| address.0.clone()).collect();
+        assert_eq!(known, [2, 1, 0, 15, 14, 13, 12, 11].map(url));
     }
 
     #[test]

@@ -1,7 +1,6 @@
-use super::address::shown;
+use super::address::{Addresses, shown};
 use super::error::{TransportError, TransportErrorKind};
 use crate::json::{self, ParseError, Value};
-use arc_swap::ArcSwapOption;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use memchr::memmem;
@@ -10,7 +9,6 @@ use reqwest::{Method, Url};
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest answer that is read, in bytes.
@@ -123,12 +121,12 @@ impl Request {
         self
     }
 
-    pub(super) fn build(self, last_url: &LastUrl) -> Result<(reqwest::Request, SendOptions), TransportError> {
+    pub(super) fn build(self, addresses: &Addresses) -> Result<(reqwest::Request, SendOptions), TransportError> {
         let invalid = |message| TransportError::new(TransportErrorKind::Request, message);
         if let Some(name) = self.invalid_header {
             return Err(invalid(format!("the value of the header '{name}' has characters that HTTP cannot carry")));
         }
-        let url = last_url.parse(&self.url).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
+        let url = addresses.parse(&self.url).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
         }
@@ -151,23 +149,6 @@ fn packed(body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(body)?;
     encoder.finish()
-}
-
-/// The address of the last request, parsed: checks go to the same one again and again.
-#[derive(Default)]
-pub(super) struct LastUrl(ArcSwapOption<(String, Url)>);
-
-impl LastUrl {
-    fn parse(&self, text: &str) -> Result<Url, url::ParseError> {
-        if let Some((last, url)) = self.0.load().as_deref()
-            && last == text
-        {
-            return Ok(url.clone());
-        }
-        let url = Url::parse(text)?;
-        self.0.store(Some(Arc::new((text.to_owned(), url.clone()))));
-        Ok(url)
-    }
 }
 
 /// An answer, read to its end.

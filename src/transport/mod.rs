@@ -30,10 +30,11 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::log::debug;
+use address::Addresses;
 use breaker::{Breakers, Pass};
 use budget::RetryBudget;
 use connections::Connections;
-use message::{LastUrl, SendOptions};
+use message::SendOptions;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use retry::RetryPolicy;
@@ -91,7 +92,7 @@ pub struct Transport {
     retry: RetryPolicy,
     budget: RetryBudget,
     clock: Arc<Clock>,
-    last_url: LastUrl,
+    addresses: Addresses,
     engine: PerProcess<Engine>,
 }
 
@@ -131,7 +132,7 @@ impl Transport {
             retry: RetryPolicy { max_retries: options.max_retries, unit: options.retry_unit },
             budget: RetryBudget::new(),
             clock,
-            last_url: LastUrl::default(),
+            addresses: Addresses::default(),
             engine: PerProcess::new(),
         };
         transport.engine()?;
@@ -185,7 +186,7 @@ impl Transport {
     ///
     /// [`TransportError`] where there was no answer, or none that could be read.
     pub async fn send(&self, request: Request, deadline: Option<Instant>) -> Result<Response, TransportError> {
-        let (request, options) = request.build(&self.last_url)?;
+        let (request, options) = request.build(&self.addresses)?;
         if deadline.is_some_and(|deadline| time_until(deadline).is_zero()) {
             return Err(TransportError::too_late(request.url()));
         }
