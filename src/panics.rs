@@ -2,10 +2,10 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::log::{Level, is_on, write};
+use crate::log::log_at;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Thread {
@@ -31,7 +31,7 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// Says that this thread is the library's, to its end.
-pub(crate) fn on_own_thread() {
+pub(crate) fn mark_own_thread() {
     install_hook();
     THREAD.set(Thread::Own);
 }
@@ -46,18 +46,8 @@ fn install_hook() {
     std::panic::set_hook(Box::new(move |panic| match THREAD.get() {
         Thread::Elsewhere => previous(panic),
         Thread::Guarded => {}
-        Thread::Own => log(panic),
+        Thread::Own => log_at!(Error, "panic on the library's own thread: {}", text(panic.payload())),
     }));
-}
-
-fn log(panic: &PanicHookInfo<'_>) {
-    if is_on(Level::Error) {
-        write(
-            Level::Error,
-            module_path!(),
-            format_args!("panic on the library's own thread: {}", text(panic.payload())),
-        );
-    }
 }
 
 fn text(payload: &(dyn Any + Send)) -> &str {
@@ -85,7 +75,7 @@ mod tests {
         }));
         assert!(THREAD.get() == Thread::Elsewhere);
         std::thread::spawn(|| {
-            on_own_thread();
+            mark_own_thread();
             assert!(caught(|| panic!("inside")) == Err::<(), _>("inside".into()) && THREAD.get() == Thread::Own);
         })
         .join()

@@ -96,7 +96,7 @@ impl Client {
             None => Push::Unchanged,
             Some(false) => Push::Scheduled,
             Some(true) => {
-                let task = push(Arc::downgrade(&self.0), (self.clone(), self.0.calls.get().go_on()));
+                let task = || push(Arc::downgrade(&self.0), (self.clone(), self.0.calls.get().go_on()));
                 match self.transport().spawn(task) {
                     Ok(_) => Push::Scheduled,
                     Err(error) => {

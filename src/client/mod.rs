@@ -170,13 +170,8 @@ impl Client {
         self.0.calls.get().enter(&self.0.closed, Some(call))
     }
 
-    /// Makes sure that there is a background thread.
-    pub(crate) fn start(&self) -> Result<()> {
-        self.transport().start()
-    }
-
     /// Runs a submitted call on the background thread.
-    pub(crate) fn spawn(&self, call: impl Future<Output = ()> + Send + 'static) -> Result<Task<()>> {
+    pub(crate) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, call: impl FnOnce() -> F) -> Result<Task<()>> {
         self.transport().spawn(call)
     }
 

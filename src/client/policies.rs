@@ -170,7 +170,7 @@ impl Client {
         if self.config().named_agent().is_none() || self.0.policies.kept.get().swap(true, Ordering::AcqRel) {
             return;
         }
-        if let Err(error) = self.transport().spawn(keep(Arc::downgrade(&self.0))) {
+        if let Err(error) = self.transport().spawn(|| keep(Arc::downgrade(&self.0))) {
             self.0.policies.kept.get().store(false, Ordering::Release);
             warning!("the policy bundle cannot be kept fresh in the background: {error}");
         }

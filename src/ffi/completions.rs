@@ -202,8 +202,7 @@ impl Ticket {
     pub fn run(self, client: &Client, handle: Held, call: Pending) -> Result<()> {
         let started = client.enter(Arc::new(self.clone())).and_then(|running| {
             // A call that is dropped completes: without a thread there must be none yet.
-            client.start()?;
-            let task = client.spawn(to_its_end(self.clone(), handle, call))?;
+            let task = client.spawn(|| to_its_end(self.clone(), handle, call))?;
             Ok((task.abort_handle(), running))
         });
         let mut state = self.local.state();

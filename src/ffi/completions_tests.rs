@@ -142,7 +142,7 @@ fn a_panic_is_the_calls_outcome_and_spoils_its_handle_only() {
 fn a_call_whose_thread_is_gone_completes_all_the_same() {
     let (client, queue) = (client(), Queue::new(1).unwrap());
     let ticket = queue.reserve(1).unwrap();
-    client.spawn(to_its_end(ticket, handle(&client).1, Box::pin(pending()))).unwrap().abort();
+    client.spawn(|| to_its_end(ticket, handle(&client).1, Box::pin(pending()))).unwrap().abort();
     assert!(matches!(next(&queue), (1, Err(Error::Internal(_)))));
 }
 

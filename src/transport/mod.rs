@@ -154,26 +154,18 @@ impl Transport {
         self.engine()?.runtimes.block_on(future)
     }
 
-    /// Starts the background thread, unless it runs.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::spawn`].
-    pub fn start(&self) -> Result<()> {
-        self.engine()?.runtimes.start().map(drop)
-    }
-
-    /// Runs a future on the background thread, which the first one starts.
+    /// Runs a future on the background thread, which the first one starts. It is made once there is that thread, for a
+    /// future whose end means something even where it never ran.
     ///
     /// # Errors
     ///
     /// [`Error::Service`] where the system has no thread or descriptor for it.
-    pub fn spawn<F>(&self, future: F) -> Result<Task<F::Output>>
+    pub fn spawn<F>(&self, make: impl FnOnce() -> F) -> Result<Task<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.engine()?.runtimes.spawn(future)
+        self.engine()?.runtimes.spawn(make)
     }
 
     /// Sends a request and reads the whole answer, whatever its status. A request that may be retried is sent again

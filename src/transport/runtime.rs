@@ -68,8 +68,7 @@ impl Runtimes {
     {
         thread::scope(|scope| {
             let helper = named_thread().spawn_scoped(scope, || {
-                panics::on_own_thread();
-                signals::block_all();
+                prepare_thread();
                 self.drive(future)
             });
             let outcome = helper.map_err(cannot_start)?.join();
@@ -78,16 +77,16 @@ impl Runtimes {
     }
 
     /// See `Transport::spawn`.
-    pub fn spawn<F>(&self, future: F) -> Result<Task<F::Output>>
+    pub fn spawn<F>(&self, make: impl FnOnce() -> F) -> Result<Task<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(self.start()?.spawn(future))
+        Ok(self.running()?.spawn(make()))
     }
 
-    /// See `Transport::start`.
-    pub fn start(&self) -> Result<Handle> {
+    /// The runtime of the background thread, which is started unless it runs.
+    fn running(&self) -> Result<Handle> {
         // Dropped after the lock: what is left of its work ends with it, and may ask for more.
         let _ended;
         let mut background = self.background();
@@ -182,11 +181,16 @@ pub(crate) async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> T + 
 
 fn start_thread(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let run = || {
-        panics::on_own_thread();
-        signals::block_all();
+        prepare_thread();
         run();
     };
     named_thread().spawn(run).map(drop)
+}
+
+/// The first that a thread of the library's does.
+fn prepare_thread() {
+    panics::mark_own_thread();
+    signals::block_all();
 }
 
 fn named_thread() -> thread::Builder {

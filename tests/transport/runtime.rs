@@ -12,7 +12,7 @@ fn the_background_thread_keeps_its_connection_too() {
     let server = Server::start(|_, _| Reply::json(200, "{}"));
     let transport = Arc::new(transport());
     let (inner, url) = (Arc::clone(&transport), server.url("/"));
-    let task = transport.spawn(async move {
+    let task = transport.spawn(|| async move {
         for _ in 0..5 {
             inner.send(post(url.clone()), None).await.unwrap();
         }
@@ -79,7 +79,7 @@ fn a_panic_in_a_helper_thread_reaches_the_caller() {
 fn waiting_on_its_own_thread_is_refused() {
     let transport = Arc::new(transport());
     let inner = Arc::clone(&transport);
-    let task = transport.spawn(async move { inner.block_on(async {}) }).unwrap();
+    let task = transport.spawn(|| async move { inner.block_on(async {}) }).unwrap();
     let outcome = transport.block_on(task).unwrap().unwrap();
     assert!(matches!(outcome, Err(Error::InvalidState(_))), "{outcome:?}");
 }
@@ -89,7 +89,7 @@ fn a_background_request_can_be_cancelled() {
     let server = Server::start(|_, _| Reply::Silence(Duration::from_secs(5)));
     let transport = Arc::new(transport());
     let (inner, url) = (Arc::clone(&transport), server.url("/"));
-    let task = transport.spawn(async move { inner.send(post(url), None).await }).unwrap();
+    let task = transport.spawn(|| async move { inner.send(post(url), None).await }).unwrap();
     let started = Instant::now();
     while server.received().is_empty() {
         std::thread::sleep(Duration::from_millis(1));
@@ -109,7 +109,7 @@ fn dropping_it_waits_for_nothing() {
             let _ = transport.send(post(url), None).await;
         }
     };
-    transport.spawn(pending).unwrap();
+    transport.spawn(|| pending).unwrap();
     let started = Instant::now();
     drop(transport);
     assert!(started.elapsed() < Duration::from_secs(1));
