@@ -1,6 +1,6 @@
 //! The engine and the plain evaluator on the same random input.
 
-use armoriq::policy::{Bound, Call, Document, EvaluationError, evaluate, evaluate_json};
+use armoriq::policy::{Bound, Call, Document, evaluate, evaluate_json};
 use serde_json::{Value, json};
 
 use super::cases::{self, Shape, Words};
@@ -9,19 +9,10 @@ use super::random::{Random, seed};
 
 const SHAPE: Shape = Shape { one_odd_in: 60, one_regex_in: 6 };
 
-fn kind(error: &EvaluationError) -> Refusal {
-    match error {
-        EvaluationError::NotPortable(_) => Refusal::NotPortable,
-        EvaluationError::UnsupportedTime(_) => Refusal::UnsupportedTime,
-        EvaluationError::NoDocument => Refusal::NoDocument,
-        EvaluationError::NotEvaluable(_) => Refusal::NotEvaluable,
-    }
-}
-
 type Outcome = Result<Value, Refusal>;
 
 fn outcomes(call: &Value, documents: &Value) -> (Outcome, Outcome) {
-    (evaluate_json(call, documents).map_err(|error| kind(&error)), plain::evaluate(call, documents))
+    (evaluate_json(call, documents).map_err(Refusal::of), plain::evaluate(call, documents))
 }
 
 /// Fails with the smallest input that still shows the difference.
@@ -142,7 +133,7 @@ fn whole_evaluations() {
             let bound = Bound { floor: floor.as_ref(), agent: agent.as_ref(), group: group.as_ref() };
             let plain_bound = plain::read::Bound::read(&documents).unwrap();
             for (call, (read, plain_read)) in calls.iter().zip(&read_calls).skip(1) {
-                let fast = evaluate(read, &bound).map(|it| it.to_json()).map_err(|error| kind(&error));
+                let fast = evaluate(read, &bound).map(|it| it.to_json()).map_err(Refusal::of);
                 let slow = plain::decide(plain_read, &plain_bound).map(plain::Evaluation::into_json);
                 if fast != slow {
                     compare(block, call, &documents).ok();

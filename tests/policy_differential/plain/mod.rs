@@ -10,6 +10,7 @@ pub mod regex;
 mod rules;
 pub mod time;
 
+use armoriq::policy::EvaluationError;
 use serde_json::{Value, json};
 
 use layers::Decision;
@@ -22,6 +23,18 @@ pub enum Refusal {
     UnsupportedTime,
     NoDocument,
     NotEvaluable,
+}
+
+impl Refusal {
+    /// What the engine's refusal is called here.
+    pub fn of(error: EvaluationError) -> Self {
+        match error {
+            EvaluationError::NotPortable(_) => Self::NotPortable,
+            EvaluationError::UnsupportedTime(_) => Self::UnsupportedTime,
+            EvaluationError::NoDocument => Self::NoDocument,
+            EvaluationError::NotEvaluable(_) => Self::NotEvaluable,
+        }
+    }
 }
 
 /// Decides a call by the documents that are bound to its target, both in their JSON form.
