@@ -157,8 +157,4 @@ name=c
 attempt lang_c "$work/c.log"
 [ "$code" -eq 0 ] || { cat "$work/c.log" && die "the C quickstart failed"; }
 
-for name in "${chosen[@]}"; do
-    attempt "lang_$name" "$work/$name.log"
-    count "$name" "$work/$name.log"
-done
-summary
+attempt_all lang "${chosen[@]}"

@@ -17,18 +17,6 @@ check() {
     fi
 }
 
-# attempt FUNCTION LOG: runs the function in a shell of its own that stops at the first error, which a condition would
-# switch off. Its end is in $code.
-attempt() {
-    set +e
-    (
-        set -e
-        "$1"
-    ) >"$2" 2>&1 </dev/null
-    code=$?
-    set -e
-}
-
 # count NAME LOG: counts what was attempted by its end. 77 is one that cannot run here, and the log's last line says why.
 count() {
     case $code in
@@ -57,6 +45,30 @@ missing() {
 # need PROGRAM PACKAGE
 need() {
     have "$1" || missing "$2"
+}
+
+# attempt_all PREFIX NAME…: attempts each function PREFIX_NAME, which logs to $work/NAME.log, and ends with the summary.
+attempt_all() {
+    local prefix=$1
+    shift
+    for name; do
+        declare -F "${prefix}_$name" >/dev/null || die "there is no $name (there are ${all[*]})"
+        attempt "${prefix}_$name" "$work/$name.log"
+        count "$name" "$work/$name.log"
+    done
+    summary
+}
+
+# build_program SOURCE: compiles a C program of a test into $work, where the library that it finds at run time is, too:
+# the one in ARMORIQ_LIB_DIR, with the header in ARMORIQ_INCLUDE or else the repository's own.
+build_program() {
+    local library name
+    library=$(realpath "${ARMORIQ_LIB_DIR:?the folder of libarmoriq.so}")/libarmoriq.so
+    # One with a soname is asked for by that, and a build folder has it under its plain name only.
+    name=$(soname "$library")
+    ln -sf "$library" "$work/${name:-libarmoriq.so}"
+    "${CC:-cc}" -std=c99 -Wall -Wextra -Wpedantic -Werror -g -I"$(realpath "${ARMORIQ_INCLUDE:-include}")" \
+        -o "$work/$(basename "$1" .c)" "$1" "$library" -pthread
 }
 
 summary() {

@@ -41,3 +41,16 @@ soname() {
 declared_functions() {
     "${CC:-cc}" -E -P include/armoriq.h | grep -o 'armoriq_[a-z0-9_]*(' | tr -d '(' | sort -u
 }
+
+# attempt FUNCTION LOG: runs the function in a shell of its own that stops at the first error, which a condition would
+# switch off. Its end is in $code.
+# shellcheck disable=SC2034
+attempt() {
+    set +e
+    (
+        set -e
+        "$1"
+    ) >"$2" 2>&1 </dev/null
+    code=$?
+    set -e
+}

@@ -203,14 +203,7 @@ summary=()
 run_step() {
     local name=$1 log=$suite_dir/$1.log start=$SECONDS code=0 took
     printf '%s== %s%s\n' "$bold" "$name" "$reset"
-    # In a shell of its own that stops at the first error; a condition would switch that off.
-    set +e
-    (
-        set -e
-        "step_$name"
-    ) >"$log" 2>&1 </dev/null
-    code=$?
-    set -e
+    attempt "step_$name" "$log"
     took=$((SECONDS - start))
     count "$log" "$code"
     case $code in

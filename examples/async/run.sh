@@ -118,9 +118,4 @@ expect() {
 
 [ $# -gt 0 ] || set -- "${all[@]}"
 mkdir -p "$work"
-for name; do
-    declare -F "loop_$name" >/dev/null || die "no such loop: $name (there are ${all[*]})"
-    attempt "loop_$name" "$work/$name.log"
-    count "$name" "$work/$name.log"
-done
-summary
+attempt_all loop "$@"

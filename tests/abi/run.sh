@@ -4,12 +4,13 @@
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cargo build --quiet --locked --package xtask
 xtask=$target_dir/debug/xtask
-passed=0 failed=0
 
 ok() { passed=$((passed + 1)); }
 fail() {
@@ -166,5 +167,4 @@ refused 'a header that is none' "$committed" 'unknown type name'
 change 's/^int64_t armoriq_queue_fd.*/&\nextern int32_t armoriq_count;/'
 refused 'a variable' "$committed" 'the ABI has no place for a VarDecl'
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+summary

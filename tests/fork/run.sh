@@ -81,9 +81,4 @@ serve() {
 }
 
 [ $# -gt 0 ] || set -- "${all[@]}"
-for name; do
-    declare -F "fork_$name" >/dev/null || die "no such test: $name (there are ${all[*]})"
-    attempt "fork_$name" "$work/log"
-    count "fork $name" "$work/log"
-done
-summary
+attempt_all fork "$@"

@@ -38,6 +38,12 @@ if [ "${1:-}" = --run ]; then
     exit "$code"
 fi
 
+cd "$root"
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
+
 lib_dir=$(realpath "${ARMORIQ_LIB_DIR:?the folder of libarmoriq.so}")
 include=$(realpath "${ARMORIQ_INCLUDE:-$root/include}")
 work=$(mktemp -d)
@@ -48,7 +54,7 @@ trap 'exit 143' TERM
 # The library under the name that programs ask for at run time, and armoriq-local as it is typed.
 mkdir "$work/lib" "$work/bin"
 ln -s "$lib_dir/libarmoriq.so" "$work/lib/libarmoriq.so"
-soname=$(readelf -d "$lib_dir/libarmoriq.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
+soname=$(soname "$lib_dir/libarmoriq.so")
 [ -z "$soname" ] || ln -sf "$lib_dir/libarmoriq.so" "$work/lib/$soname"
 # shellcheck disable=SC2016
 printf '#!/bin/sh\nexec "$ARMORIQ_LOCAL" "$@" --backend "$ARMORIQ_BACKEND_URL"\n' >"$work/bin/armoriq-local"
@@ -122,28 +128,12 @@ compare() {
 
 [ $# -gt 0 ] || mapfile -t all <"$work/sections"
 [ $# -eq 0 ] || all=("$@")
-passed=0 failed=0 skipped=0
 for name in "${all[@]}"; do
     section=$work/$name
     [ -d "$section" ] || { echo "no such section: $name" >&2; exit 1; }
     [ "$section" != "$start" ] && [ -e "$section/main.c" ] || continue
     code=0
     { build && run && compare; } >"$section/log" 2>&1 || code=$?
-    case $code in
-        0)
-            passed=$((passed + 1))
-            echo "ok guide $name"
-            ;;
-        77)
-            skipped=$((skipped + 1))
-            echo "skipped guide $name: $(tail -n 1 "$section/log")"
-            ;;
-        *)
-            failed=$((failed + 1))
-            echo "FAIL guide $name"
-            sed 's/^/      /' "$section/log"
-            ;;
-    esac
+    count "$name" "$section/log"
 done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+summary

@@ -7,36 +7,19 @@
 # CC                the compiler; cc when unset
 #
 # Ends with 77 when it cannot run here.
-set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-library=$(realpath "${ARMORIQ_LIB_DIR:?the folder of libarmoriq.so}")/libarmoriq.so
-include=$(realpath "${ARMORIQ_INCLUDE:-$root/include}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+build_program tests/mcp/invoke.c
 
-# A library with a soname is asked for by that at run time, and a build folder has it under its plain name only.
-soname=$(readelf -d "$library" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
-ln -s "$library" "$work/${soname:-libarmoriq.so}"
-"${CC:-cc}" -std=c99 -Wall -Wextra -Wpedantic -Werror -g -I"$include" \
-    -o "$work/invoke" "$here/invoke.c" "$library" -pthread
-
-passed=0 failed=0
 # Each with a server of its own, so that neither sees the other's calls.
-run() {
-    local name=$1 code=0
-    shift
-    "$here/run.sh" "$@" || code=$?
-    [ "$code" -ne 77 ] || exit 77
-    if [ "$code" -eq 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAIL  $name ($code)"
-    fi
-}
-run check.py
-run invoke.c env LD_LIBRARY_PATH="$work" "$work/invoke" "$root/scripts/approve.sh"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+mcp_any-client() { tests/mcp/run.sh; }
+mcp_library() { tests/mcp/run.sh env LD_LIBRARY_PATH="$work" "$work/invoke" "$PWD/scripts/approve.sh"; }
+
+all=(any-client library)
+attempt_all mcp "${all[@]}"

@@ -5,19 +5,16 @@
 # ARMORIQ_LIB_DIR   the folder of libarmoriq.so
 # ARMORIQ_INCLUDE   the folder of armoriq.h, or else this repository's own
 # CC                the compiler; cc when unset
-set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
-here=$(cd "$(dirname "$0")" && pwd)
-library=$(realpath "${ARMORIQ_LIB_DIR:?the folder of libarmoriq.so}")/libarmoriq.so
-include=$(realpath "${ARMORIQ_INCLUDE:-$here/../../include}")
+here=$PWD/tests/network
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-# A library with a soname is asked for by that at run time, and a build folder has it under its plain name only.
-soname=$(readelf -d "$library" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
-ln -s "$library" "$work/${soname:-libarmoriq.so}"
-"${CC:-cc}" -std=c99 -Wall -Wextra -Wpedantic -Werror -g -I"$include" \
-    -o "$work/client" "$here/client.c" "$library" -pthread
+build_program tests/network/client.c
 
 cd "$work"
 cat >openssl.cnf <<END
