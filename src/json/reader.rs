@@ -19,11 +19,15 @@ pub fn parse(text: &str) -> Result<Value, ParseError> {
 
 /// Reads one JSON value from bytes that must be UTF-8.
 pub fn parse_bytes(bytes: &[u8]) -> Result<Value, ParseError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
+    parse(text(bytes)?)
+}
+
+/// The bytes as text, which JSON must be.
+pub fn text(bytes: &[u8]) -> Result<&str, ParseError> {
+    std::str::from_utf8(bytes).map_err(|error| {
         let head = bytes.get(..error.valid_up_to()).unwrap_or_default();
         ParseError::at(&String::from_utf8_lossy(head), error.valid_up_to(), "not UTF-8".into())
-    })?;
-    parse(text)
+    })
 }
 
 /// Reads a JSON object; anything else is refused.

@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
-use serde_json::Value;
-
 use crate::decision::{Cause, Decision, PolicyIdentity, Verdict};
-use crate::json::{self, string_member};
+use crate::json::{self, Kind, Node, Tape, Value};
 
 /// Who was asked. The proxy stands behind gateways whose errors are no JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,25 +12,30 @@ pub enum Decider {
     Proxy,
 }
 
+/// What an answer to a check says.
+pub struct Answer {
+    pub decision: Decision<'static>,
+    /// Whether the service does not have the tool inventory that the call belongs to.
+    pub misses_inventory: bool,
+}
+
 /// Turns an answer of the backend or the proxy into a decision.
 ///
 /// A block or a hold is believed at any status; an allow only with a 2xx. Where the parts of the answer disagree, the
 /// strictest wins.
-pub fn read(from: Decider, status: u16, body: &[u8]) -> Decision<'static> {
-    match json::parse_bytes(body) {
-        Ok(Value::Object(members)) => decide(status, &Value::Object(members)),
-        Ok(Value::Null) => Decision { reason: None, ..Decision::block(no_decision(status), "") },
+pub fn read(from: Decider, status: u16, body: &[u8]) -> Answer {
+    let tape = json::text(body).and_then(Tape::value);
+    let answer = tape.as_ref().map(Tape::root);
+    let decision = match answer {
+        Ok(Some(answer)) if answer.kind() == Kind::Object => decide(status, answer),
+        Ok(Some(answer)) if answer.kind() == Kind::Null => {
+            Decision { reason: None, ..Decision::block(no_decision(status), "") }
+        }
         Ok(_) => unreadable(from, status, "the answer is not a JSON object"),
         Err(error) => unreadable(from, status, &error.to_string()),
-    }
-}
-
-/// Whether the service says that it does not have the tool inventory that the call belongs to.
-pub fn misses_inventory(body: &[u8]) -> bool {
-    const MEMBER: &str = "inventoryUnknown";
-    // Hardly any answer says so: most are not read twice.
-    memmem::find(body, MEMBER.as_bytes()).is_some()
-        && json::parse_bytes(body).is_ok_and(|answer| answer.get(MEMBER) == Some(&Value::Bool(true)))
+    };
+    let missing = answer.ok().flatten().and_then(|answer| answer.member("inventoryUnknown"));
+    Answer { decision, misses_inventory: missing.is_some_and(|missing| missing.kind() == Kind::True) }
 }
 
 fn unreadable(from: Decider, status: u16, what: &str) -> Decision<'static> {
@@ -48,14 +50,14 @@ fn rejected(status: u16) -> String {
     format!("enforce-rejected: HTTP {status}")
 }
 
-fn decide(status: u16, answer: &Value) -> Decision<'static> {
+fn decide(status: u16, answer: Node<'_>) -> Decision<'static> {
     let policy = policy_identity(answer);
     let said = match said(answer) {
         Ok(said) => said,
         Err(odd) => return Decision { policy, ..Decision::block(Cause::Invalid, format!("enforce-invalid: {odd}")) },
     };
-    let reason = string_member(answer, "reason").or_else(|| string_member(answer, "message")).map(owned);
-    let obligations = answer.get("obligations").and_then(Value::as_array).cloned().unwrap_or_default();
+    let reason = text_of(answer, "reason").or_else(|| text_of(answer, "message"));
+    let obligations = answer.member("obligations").into_iter().flat_map(Node::items).filter_map(value_of).collect();
     let decision = Decision { reason, policy, obligations, ..Decision::allow(None) };
     match said {
         Some(Verdict::Allow) if is_success(status) => decision,
@@ -85,32 +87,43 @@ fn is_about_the_token(reason: Option<&str>) -> bool {
 }
 
 /// What the answer's parts say together: the strictest of them, none where nothing decides, or what is odd about it.
-fn said(answer: &Value) -> Result<Option<Verdict>, String> {
+fn said(answer: Node<'_>) -> Result<Option<Verdict>, String> {
     let mut named = None;
-    let envelope = answer.get("enforcement").and_then(|envelope| envelope.get("action"));
-    let places = [("enforcementAction", answer.get("enforcementAction")), ("action", answer.get("action"))];
+    let envelope = answer.member("enforcement").and_then(|envelope| envelope.member("action"));
+    let places = [("enforcementAction", answer.member("enforcementAction")), ("action", answer.member("action"))];
     for (name, action) in places.into_iter().chain([("enforcement.action", envelope)]) {
-        let Some(action) = action.filter(|action| !action.is_null()) else { continue };
-        let verdict = action.as_str().and_then(Verdict::from_name);
+        let Some(action) = action.filter(|action| action.kind() != Kind::Null) else { continue };
+        let verdict = text(action).and_then(|action| Verdict::from_name(&action));
         named = named.max(Some(verdict.ok_or_else(|| format!("{name} is {}", shortened(action)))?));
     }
-    match (answer.get("allowed"), named) {
-        (Some(Value::Bool(true)), named) => Ok(Some(named.unwrap_or(Verdict::Allow))),
-        (Some(Value::Bool(false)), Some(Verdict::Allow)) => {
-            Err(String::from("the action is allow but allowed is false"))
-        }
-        (Some(Value::Bool(false)), named) => Ok(Some(named.unwrap_or(Verdict::Block))),
+    match (answer.member("allowed").map(Node::kind), named) {
+        (Some(Kind::True), named) => Ok(Some(named.unwrap_or(Verdict::Allow))),
+        (Some(Kind::False), Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is false")),
+        (Some(Kind::False), named) => Ok(Some(named.unwrap_or(Verdict::Block))),
         (_, Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is not true")),
         (_, named) => Ok(named),
     }
 }
 
-fn owned(text: &str) -> Cow<'static, str> {
-    Cow::Owned(text.to_owned())
+fn text(node: Node<'_>) -> Option<Cow<'_, str>> {
+    (node.kind() == Kind::String).then(|| node.string())
 }
 
-fn shortened(value: &Value) -> String {
-    value.to_string().chars().take(64).collect()
+/// The text of a member, kept for longer than the answer.
+fn text_of(node: Node<'_>, key: &str) -> Option<Cow<'static, str>> {
+    node.member(key).and_then(text).map(owned)
+}
+
+fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
+}
+
+fn value_of(node: Node<'_>) -> Option<Value> {
+    json::parse(node.json()).ok()
+}
+
+fn shortened(node: Node<'_>) -> String {
+    value_of(node).unwrap_or_default().to_string().chars().take(64).collect()
 }
 
 fn is_success(status: u16) -> bool {
@@ -126,27 +139,26 @@ fn no_decision(status: u16) -> Cause {
     }
 }
 
-fn matched_policy(answer: &Value) -> Option<&Value> {
-    ["matchedPolicy", "matched_policy"].iter().find_map(|key| answer.get(key)).filter(|matched| !matched.is_null())
+fn matched_policy(answer: Node<'_>) -> Option<Node<'_>> {
+    let matched = ["matchedPolicy", "matched_policy"].iter().find_map(|key| answer.member(key));
+    matched.filter(|matched| matched.kind() != Kind::Null)
 }
 
 /// The matched policy's members are searched first, then the answer's own; the first text wins.
-fn policy_identity(answer: &Value) -> PolicyIdentity<'static> {
+fn policy_identity(answer: Node<'_>) -> PolicyIdentity<'static> {
     let matched = matched_policy(answer);
-    let records: Vec<&Value> = matched.into_iter().filter(|matched| matched.is_object()).chain([answer]).collect();
-    let first = |keys: &[&str]| {
-        let found = records.iter().find_map(|record| keys.iter().find_map(|key| string_member(record, key)));
-        found.map(owned)
+    let records = || matched.into_iter().chain([answer]);
+    let first = |keys: &[&str]| records().find_map(|record| keys.iter().find_map(|key| text_of(record, key)));
+    let rule = || {
+        let rule =
+            records().find_map(|record| record.member("matchedRule").filter(|rule| rule.kind() == Kind::Object))?;
+        text_of(rule, "id").or_else(|| text_of(rule, "ruleId"))
     };
-    let rule = records.iter().find_map(|record| record.get("matchedRule").filter(|rule| rule.is_object()));
     PolicyIdentity {
-        name: first(&["name", "policyName", "matchedPolicyName"])
-            .or_else(|| matched.and_then(Value::as_str).map(owned)),
+        name: first(&["name", "policyName", "matchedPolicyName"]).or_else(|| matched.and_then(text).map(owned)),
         id: first(&["policyId", "policy_id", "id", "matchedPolicyId"]),
         version: first(&["version", "policyVersion", "policy_version", "matchedPolicyVersion"]),
-        rule_id: first(&["ruleId", "rule_id", "matchedRuleId", "matched_rule_id"]).or_else(|| {
-            rule.and_then(|rule| string_member(rule, "id").or_else(|| string_member(rule, "ruleId"))).map(owned)
-        }),
+        rule_id: first(&["ruleId", "rule_id", "matchedRuleId", "matched_rule_id"]).or_else(rule),
     }
 }
 
@@ -155,7 +167,7 @@ mod tests {
     use super::*;
 
     fn decision(status: u16, body: &str) -> (&'static str, Option<&'static str>, Option<String>) {
-        let decision = read(Decider::Backend, status, body.as_bytes());
+        let decision = read(Decider::Backend, status, body.as_bytes()).decision;
         (decision.verdict.as_str(), decision.cause.map(Cause::as_str), decision.reason.map(Cow::into_owned))
     }
 
@@ -214,7 +226,8 @@ mod tests {
 
     #[test]
     fn only_true_says_that_the_inventory_is_missing() {
-        assert!(misses_inventory(br#"{"allowed":true,"inventoryUnknown":true}"#));
+        let misses_inventory = |body: &str| read(Decider::Backend, 200, body.as_bytes()).misses_inventory;
+        assert!(misses_inventory(r#"{"allowed":true,"inventoryUnknown":true}"#));
         for body in [
             r#"{"inventoryUnknown":false}"#,
             r#"{"inventoryUnknown":"true"}"#,
@@ -222,7 +235,7 @@ mod tests {
             r#"{"inventoryUnknown":true"#,
             "{}",
         ] {
-            assert!(!misses_inventory(body.as_bytes()), "{body}");
+            assert!(!misses_inventory(body), "{body}");
         }
     }
 
@@ -253,18 +266,18 @@ mod tests {
 
     #[test]
     fn an_error_page_of_the_proxy_is_a_rejection() {
-        let of_proxy = |status| read(Decider::Proxy, status, b"<html>");
+        let of_proxy = |status| read(Decider::Proxy, status, b"<html>").decision;
         assert_eq!(of_proxy(502), Decision::block(Cause::Unavailable, "enforce-rejected: HTTP 502"));
         assert_eq!((of_proxy(200).verdict, of_proxy(200).cause), (Verdict::Block, Some(Cause::Invalid)));
     }
 
     #[test]
     fn finds_the_policy_wherever_it_is_named() {
-        let policy = |body: &str| read(Decider::Backend, 200, body.as_bytes()).policy;
+        let policy = |body: &str| read(Decider::Backend, 200, body.as_bytes()).decision.policy;
         let full = policy(
             r#"{"matchedPolicy":{"name":"P","id":"1","version":"3","matchedRule":{"id":"r"}},"policyId":"top"}"#,
         );
-        let text = |text: &str| Some(owned(text));
+        let text = |text: &str| Some(owned(text.into()));
         assert_eq!(full, PolicyIdentity { name: text("P"), id: text("1"), version: text("3"), rule_id: text("r") });
         assert_eq!(policy(r#"{"matched_policy":"P","ruleId":"r"}"#).name, text("P"));
     }

@@ -125,10 +125,11 @@ impl Session {
         let decision = match sent {
             Ok(response) if response.says_revoked() => Decision::block(Cause::Token, "token-revoked"),
             Ok(response) => {
-                if decider == Decider::Backend && answer::misses_inventory(response.body()) {
+                let answer = answer::read(decider, response.status(), response.body());
+                if decider == Decider::Backend && answer.misses_inventory {
                     self.client().repeat_inventory();
                 }
-                answer::read(decider, response.status(), response.body())
+                answer.decision
             }
             Err(error) => return Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}"))),
         };

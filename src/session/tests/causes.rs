@@ -179,7 +179,7 @@ fn every_answer_of_the_service_has_its_cause() {
                         let body = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
                         let expected = by_the_contract(status, allowed, [first, second], matched, reason);
                         for decider in [Decider::Backend, Decider::Proxy] {
-                            let found = read(decider, status, body.as_bytes());
+                            let found = read(decider, status, body.as_bytes()).decision;
                             assert_eq!((found.verdict, found.cause), expected, "{decider:?} {status} {body}");
                             tried += 1;
                         }
