@@ -1,5 +1,4 @@
 use std::fmt::Write as _;
-use std::io;
 
 use serde::Serialize;
 
@@ -7,26 +6,21 @@ use super::scanner::{is_plain, plain_length};
 
 /// Writes a JSON object member by member, so that a caller's own JSON text can be forwarded byte for byte.
 pub struct ObjectWriter {
-    text: String,
+    /// Text, in the form in which serde_json writes it fastest.
+    text: Vec<u8>,
 }
 
 impl ObjectWriter {
     pub fn new() -> Self {
         // Most of what is written is a request of a check.
-        let mut text = String::with_capacity(1024);
-        text.push('{');
+        let mut text = Vec::with_capacity(1024);
+        text.push(b'{');
         Self { text }
     }
 
     /// Adds a member whose value is serialised.
     pub fn value(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> &mut Self {
-        self.key(key);
-        let start = self.text.len();
-        if serde_json::to_writer(Sink(&mut self.text), value).is_err() {
-            self.text.truncate(start);
-            self.text.push_str("null");
-        }
-        self
+        self.key(key).push(value)
     }
 
     /// Adds a member only where there is a value.
@@ -39,37 +33,31 @@ impl ObjectWriter {
 
     /// Adds a member whose value is JSON text that was already read strictly.
     pub fn raw(&mut self, key: &str, json: &str) -> &mut Self {
-        self.key(key).text.push_str(json);
+        self.key(key).text.extend_from_slice(json.as_bytes());
         self
     }
 
     pub fn finish(&mut self) -> String {
-        self.text.push('}');
-        std::mem::take(&mut self.text)
+        self.text.push(b'}');
+        // All that was written is UTF-8.
+        String::from_utf8(std::mem::take(&mut self.text)).unwrap_or_default()
     }
 
     fn key(&mut self, key: &str) -> &mut Self {
         if self.text.len() > 1 {
-            self.text.push(',');
+            self.text.push(b',');
         }
-        push_text(&mut self.text, &[key]);
-        self.text.push(':');
+        self.push(key).text.push(b':');
         self
     }
-}
 
-/// Takes what serde_json writes, which is whole pieces of text.
-struct Sink<'t>(&'t mut String);
-
-impl io::Write for Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = std::str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
-        self.0.push_str(text);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn push(&mut self, value: &(impl Serialize + ?Sized)) -> &mut Self {
+        let start = self.text.len();
+        if serde_json::to_writer(&mut self.text, value).is_err() {
+            self.text.truncate(start);
+            self.text.extend_from_slice(b"null");
+        }
+        self
     }
 }
 
