@@ -4,7 +4,7 @@
 //! thread has to wake up for it. Background work has one thread of its own, which starts when there is such work.
 
 use super::connections::Connections;
-use super::signals::{self, NoBrokenPipe};
+use super::signals::{self, BrokenPipes};
 use crate::error::{Error, Result};
 use crate::panics;
 use std::future::Future;
@@ -24,11 +24,12 @@ pub(super) struct Runtimes {
     connections: Arc<Connections>,
     idle: Mutex<Vec<Lane>>,
     background: Mutex<Option<Background>>,
+    broken_pipes: BrokenPipes,
 }
 
 impl Runtimes {
     pub fn new(connections: Arc<Connections>) -> Self {
-        Self { connections, idle: Mutex::default(), background: Mutex::default() }
+        Self { connections, idle: Mutex::default(), background: Mutex::default(), broken_pipes: BrokenPipes::default() }
     }
 
     /// See `Transport::block_on`.
@@ -52,7 +53,7 @@ impl Runtimes {
     fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
         let idle = self.idle().pop();
         let lane = idle.map_or_else(|| Lane::open(&self.connections), Ok)?;
-        let _no_broken_pipe = NoBrokenPipe::new();
+        let _no_broken_pipe = self.broken_pipes.keep_away();
         let output = lane.drive(future)?;
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE_LANES {

@@ -6,6 +6,10 @@ use crate::log::warning;
 use nix::sys::signal::SigSet;
 #[cfg(target_os = "linux")]
 use nix::sys::signal::{SigmaskHow, Signal, raise};
+#[cfg(target_os = "linux")]
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+#[cfg(target_os = "linux")]
+use once_cell::sync::OnceCell;
 
 /// Keeps every signal that can be blocked from this thread, which is one of the library's.
 pub(super) fn block_all() {
@@ -15,43 +19,64 @@ pub(super) fn block_all() {
     }
 }
 
-/// While this lives, no SIGPIPE reaches the host's thread that it was made on.
+/// Keeps SIGPIPE from the host's threads.
 ///
 /// Writing to a socket that its server has closed raises one, where it is done with `writev`, as HTTP and TLS do;
 /// programs in Rust ignore it, and others end. Elsewhere than on Linux sockets are told not to.
-pub(super) struct NoBrokenPipe {
-    /// Whether the thread is to get them again afterwards.
+#[derive(Default)]
+pub(super) struct BrokenPipes {
+    /// Where those are taken that a thread did not get, none where the system has no descriptor for it. Made when it is
+    /// first asked.
     #[cfg(target_os = "linux")]
+    kept: OnceCell<Option<SignalFd>>,
+}
+
+/// While this lives, its thread gets no SIGPIPE.
+#[cfg(target_os = "linux")]
+pub(super) struct NoBrokenPipe<'p> {
+    broken_pipes: &'p BrokenPipes,
+    /// Whether the thread is to get them again afterwards.
     restores: bool,
 }
 
 #[cfg(target_os = "linux")]
-impl NoBrokenPipe {
-    pub(super) fn new() -> Self {
+impl BrokenPipes {
+    /// For the thread that calls this.
+    pub fn keep_away(&self) -> NoBrokenPipe<'_> {
         let before = SigSet::from(Signal::SIGPIPE).thread_swap_mask(SigmaskHow::SIG_BLOCK);
-        Self { restores: before.is_ok_and(|before| !before.contains(Signal::SIGPIPE)) }
+        let restores = before.is_ok_and(|before| !before.contains(Signal::SIGPIPE));
+        NoBrokenPipe { broken_pipes: self, restores }
+    }
+
+    /// Takes away the one that waits for this thread, if there is one.
+    fn take(&self) {
+        let broken_pipe = SigSet::from(Signal::SIGPIPE);
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let kept = self.kept.get_or_init(|| SignalFd::with_flags(&broken_pipe, flags).ok());
+        if kept.as_ref().is_some_and(|kept| kept.read_signal().is_ok()) {
+            return;
+        }
+        // Four times as dear: one more makes sure that there is one, since they do not add up, and it is waited for. A
+        // blocked signal waits also where the host ignores it.
+        if raise(Signal::SIGPIPE).is_ok() {
+            let _ = broken_pipe.wait();
+        }
     }
 }
 
 #[cfg(target_os = "linux")]
-impl Drop for NoBrokenPipe {
+impl Drop for NoBrokenPipe<'_> {
     fn drop(&mut self) {
-        if !self.restores {
-            return;
+        if self.restores {
+            self.broken_pipes.take();
+            let _ = SigSet::from(Signal::SIGPIPE).thread_unblock();
         }
-        let broken_pipe = SigSet::from(Signal::SIGPIPE);
-        // Whether one is pending cannot be asked without unsafe code. So one more makes sure that there is one, since they
-        // do not add up, and it is taken away. A blocked signal is pending also where the host ignores it.
-        if raise(Signal::SIGPIPE).is_ok() {
-            let _ = broken_pipe.wait();
-        }
-        let _ = broken_pipe.thread_unblock();
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-impl NoBrokenPipe {
-    pub(super) fn new() -> Self {
-        Self {}
+impl BrokenPipes {
+    pub fn keep_away(&self) -> &Self {
+        self
     }
 }
