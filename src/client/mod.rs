@@ -28,6 +28,7 @@ mod trust;
 mod usage;
 mod users;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -162,7 +163,8 @@ impl Client {
     /// Runs a call of the client's to its end on the calling thread. It counts as in flight meanwhile.
     pub(crate) fn run<T: Send>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let _running = self.0.calls.get().enter(&self.0.closed, None)?;
-        self.transport().block_on(call)?
+        // Pinned here, since it is large, and would be moved from function to function.
+        self.transport().block_on(pin!(call))?
     }
 
     /// Counts a submitted call as in flight. Closing the client ends it.

@@ -22,9 +22,11 @@ pub fn path_segment(name: &str) -> Result<String> {
 
 /// The URL with these parameters as its query.
 pub fn url_with_query(url: &str, parameters: &[(&str, &str)]) -> String {
+    if parameters.is_empty() {
+        return url.to_owned();
+    }
     let pairs = parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
-    let query = pairs.collect::<Vec<_>>().join("&");
-    if query.is_empty() { url.to_owned() } else { format!("{url}?{query}") }
+    format!("{url}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
 fn encode(text: &str) -> String {

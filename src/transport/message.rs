@@ -3,7 +3,7 @@ use super::error::{TransportError, TransportErrorKind};
 use crate::json::{self, ParseError, Value};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ pub const MAX_BODY_BYTES: usize = json::MAX_BYTES;
 const CONCEALED: &[u8] = b"[redacted]";
 /// The largest body that is not packed where others are, in bytes.
 const MAX_UNPACKED_BYTES: usize = 8192;
-/// How much of a secret is looked for at first: a token is long, and preparing to look for all of it is dear.
+/// How much of a secret is looked for at first.
 const BEGINNING: usize = 16;
 
 /// A request. What is wrong with its address or its headers shows when it is sent.
@@ -192,8 +192,7 @@ impl Response {
 
     /// Takes a secret out of the body, wherever the service repeated it.
     pub fn conceal(&mut self, secret: &str) {
-        let beginning = secret.as_bytes().get(..BEGINNING).unwrap_or(secret.as_bytes());
-        if secret.is_empty() || memmem::find(&self.body, beginning).is_none() {
+        if !may_hold(&self.body, secret.as_bytes()) {
             return;
         }
         let finder = memmem::Finder::new(secret);
@@ -225,6 +224,13 @@ impl Response {
     pub fn json(&self) -> Result<Value, ParseError> {
         json::parse_bytes(&self.body)
     }
+}
+
+/// Whether the beginning of a secret is there. A search that is prepared costs more than reading a small body.
+fn may_hold(body: &[u8], secret: &[u8]) -> bool {
+    let beginning = secret.get(..BEGINNING).unwrap_or(secret);
+    let Some(first) = beginning.first() else { return false };
+    memchr_iter(*first, body).any(|at| body.get(at..).is_some_and(|rest| rest.starts_with(beginning)))
 }
 
 /// Shows the status and the size: a body may carry tokens.
