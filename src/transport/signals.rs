@@ -80,3 +80,46 @@ impl BrokenPipes {
         self
     }
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    /// Whether one was there for this thread after `take`.
+    fn is_left(broken_pipes: &BrokenPipes, raised: bool) -> bool {
+        let broken_pipe = SigSet::from(Signal::SIGPIPE);
+        broken_pipe.thread_block().unwrap();
+        if raised {
+            raise(Signal::SIGPIPE).unwrap();
+        }
+        broken_pipes.take();
+        let left = SignalFd::with_flags(&broken_pipe, SfdFlags::SFD_NONBLOCK).unwrap();
+        left.read_signal().unwrap().is_some()
+    }
+
+    #[test]
+    fn a_broken_pipe_is_taken_with_and_without_a_descriptor_for_it() {
+        for broken_pipes in [BrokenPipes::default(), BrokenPipes { kept: OnceCell::with_value(None) }] {
+            for raised in [true, false, true] {
+                assert!(!is_left(&broken_pipes, raised));
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_gets_them_again_unless_it_did_not_before() {
+        let blocks = || SigSet::thread_get_mask().unwrap().contains(Signal::SIGPIPE);
+        let broken_pipes = BrokenPipes::default();
+        SigSet::from(Signal::SIGPIPE).thread_unblock().unwrap();
+        for blocked in [false, true] {
+            if blocked {
+                SigSet::from(Signal::SIGPIPE).thread_block().unwrap();
+            }
+            let kept_away = broken_pipes.keep_away();
+            assert!(blocks());
+            drop(kept_away);
+            assert_eq!(blocks(), blocked);
+        }
+    }
+}
