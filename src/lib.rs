@@ -27,9 +27,13 @@ pub mod tool_definition;
 pub mod tool_schema;
 pub mod transport;
 
+/// What the fuzz targets reach of the library's insides. It is not part of the library that ships.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
-pub use client::fuzzing;
+pub mod fuzzing {
+    pub use crate::client::fuzzing::{Head, events};
+    pub use crate::session::answer::{Answer, Decider, read as read_decision};
+}
 pub use error::{Error, Result};
 
 /// The library's version, as in `Cargo.toml`.

@@ -1,4 +1,4 @@
-//! What the fuzz targets reach of the client's insides. It is not part of the library that ships.
+//! What the fuzz targets reach of the client's insides.
 
 use super::{Invocation, invocation_answer, sse};
 use crate::Result;

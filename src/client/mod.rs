@@ -9,7 +9,7 @@ mod delegation_methods;
 mod delegations;
 mod directory;
 #[cfg(feature = "fuzzing")]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod inventory;
 mod inventory_push;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Sessions: one logical turn of an agent, which plans its tool calls and asks before each of them.
 
-mod answer;
+pub(crate) mod answer;
 mod approval;
 #[cfg(test)]
 mod approval_tests;
