@@ -9,6 +9,7 @@
 #include "measure.h"
 
 #include <curl/curl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -24,22 +25,43 @@ static const char ALLOW[] =
 
 static pid_t service_process;
 
-/* A service in a process of its own; it ends with this one. */
-static const char *start_service(void)
+enum cores { ALL, FIRST, OTHERS };
+
+/*
+ * The cores for this thread and those that it starts. A caller on the first and a service on the others always wake
+ * each other on another core: left to chance, two that share one take a third of the time.
+ */
+static void use(enum cores which)
 {
-    static char url[64];
+    static cpu_set_t all;
+    cpu_set_t cores;
+    int first = 0;
+    if (CPU_COUNT(&all) == 0) REQUIRE(sched_getaffinity(0, sizeof all, &all) == 0);
+    while (!CPU_ISSET(first, &all)) first++;
+    cores = all;
+    if (which == FIRST) CPU_ZERO(&cores);
+    if (which != ALL && CPU_COUNT(&all) > 1) which == FIRST ? CPU_SET(first, &cores) : CPU_CLR(first, &cores);
+    if (CPU_COUNT(&cores) > 0) REQUIRE(sched_setaffinity(0, sizeof cores, &cores) == 0);
+}
+
+/* A service in a process of its own; it ends with this one. */
+static const char *start_service(enum cores which)
+{
+    char *url = calloc(1, 64);
     int pipes[2];
     ssize_t length;
-    REQUIRE(pipe(pipes) == 0);
+    REQUIRE(url != NULL && pipe(pipes) == 0);
     service_process = fork();
     if (service_process == 0) {
-        struct service *service = service_start();
+        struct service *service;
+        use(which);
+        service = service_start();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         service_json(service, "/iap/sdk/enforce", 200, ALLOW);
         REQUIRE(write(pipes[1], service->url, strlen(service->url)) > 0);
         for (;;) pause();
     }
-    length = read(pipes[0], url, sizeof url - 1);
+    length = read(pipes[0], url, 63);
     REQUIRE(length > 0);
     return url;
 }
@@ -210,26 +232,37 @@ int main(void)
 {
     struct work checks[THREADS], posts[THREADS], by_reqwest;
     char path[128];
-    const char *url = start_service();
+    const char *url;
     struct request request;
     armoriq_client *client;
     int i;
 
+    use(ALL);
     REQUIRE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
     request = recorded();
-    client = test_client(url, AGENT);
     for (i = 0; i < THREADS; i++) {
         checks[i].call = check;
-        checks[i].subject = session_of(client);
         posts[i].call = post;
-        posts[i].subject = handle_at(url, &request);
     }
+
+    url = start_service(OTHERS);
+    use(FIRST);
+    checks[0].subject = session_of(test_client(url, AGENT));
+    posts[0].subject = handle_at(url, &request);
     snprintf(path, sizeof path, "%s/iap/sdk/enforce", url);
     by_reqwest.call = post_by_reqwest;
     by_reqwest.subject = floor_post_new(path, request.header_lines, request.body);
     REQUIRE(by_reqwest.subject != NULL);
     compare("curl", checks[0], posts[0]);
     compare("reqwest", checks[0], by_reqwest);
+
+    use(ALL);
+    url = start_service(ALL);
+    client = test_client(url, AGENT);
+    for (i = 0; i < THREADS; i++) {
+        checks[i].subject = session_of(client);
+        posts[i].subject = handle_at(url, &request);
+    }
     many(checks);
     many(posts);
     for (i = 0; i < ROUNDS; i++) {
