@@ -73,7 +73,7 @@ impl<'t> Source<'t> for json::Node<'t> {
     }
 
     fn text(self) -> Option<Cow<'t, str>> {
-        (self.kind() == Kind::String).then(|| self.string())
+        self.text()
     }
 }
 

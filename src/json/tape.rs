@@ -161,6 +161,11 @@ impl<'t> Node<'t> {
         Quoted { raw: self.raw(), escaped: self.entry.escaped }.decode()
     }
 
+    /// What the value says, where it is a string.
+    pub fn text(self) -> Option<Cow<'t, str>> {
+        (self.entry.kind == Kind::String).then(|| self.string())
+    }
+
     /// A number as an IEEE double; what is too large is an infinity.
     pub fn double(self) -> f64 {
         self.raw().parse().unwrap_or(f64::NAN)
@@ -427,6 +432,8 @@ mod tests {
         assert_eq!(list.items().map(Node::kind).collect::<Vec<_>>(), [Kind::Number, Kind::Object, Kind::String]);
         assert_eq!(at(&tape, &["n"]).unwrap().double(), f64::INFINITY);
         assert_eq!(at(&tape, &["s"]).unwrap().string(), "😀\n");
+        assert_eq!(at(&tape, &["s"]).unwrap().text().as_deref(), Some("😀\n"));
+        assert_eq!(at(&tape, &["n"]).unwrap().text(), None);
         assert_eq!(at(&tape, &["t"]).unwrap().kind(), Kind::True);
         assert_eq!(at(&tape, &["s"]).unwrap().json(), r#""\ud83d\ude00\n""#);
         assert_eq!(at(&tape, &["n"]).unwrap().json(), "1e400");

@@ -93,7 +93,7 @@ fn said(answer: Node<'_>) -> Result<Option<Verdict>, String> {
     let places = [("enforcementAction", answer.member("enforcementAction")), ("action", answer.member("action"))];
     for (name, action) in places.into_iter().chain([("enforcement.action", envelope)]) {
         let Some(action) = action.filter(|action| action.kind() != Kind::Null) else { continue };
-        let verdict = text(action).and_then(|action| Verdict::from_name(&action));
+        let verdict = action.text().and_then(|action| Verdict::from_name(&action));
         named = named.max(Some(verdict.ok_or_else(|| format!("{name} is {}", shortened(action)))?));
     }
     match (answer.member("allowed").map(Node::kind), named) {
@@ -105,13 +105,9 @@ fn said(answer: Node<'_>) -> Result<Option<Verdict>, String> {
     }
 }
 
-fn text(node: Node<'_>) -> Option<Cow<'_, str>> {
-    (node.kind() == Kind::String).then(|| node.string())
-}
-
 /// The text of a member, kept for longer than the answer.
 fn text_of(node: Node<'_>, key: &str) -> Option<Cow<'static, str>> {
-    node.member(key).and_then(text).map(owned)
+    node.member(key).and_then(Node::text).map(owned)
 }
 
 fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
@@ -155,7 +151,7 @@ fn policy_identity(answer: Node<'_>) -> PolicyIdentity<'static> {
         text_of(rule, "id").or_else(|| text_of(rule, "ruleId"))
     };
     PolicyIdentity {
-        name: first(&["name", "policyName", "matchedPolicyName"]).or_else(|| matched.and_then(text).map(owned)),
+        name: first(&["name", "policyName", "matchedPolicyName"]).or_else(|| matched.and_then(Node::text).map(owned)),
         id: first(&["policyId", "policy_id", "id", "matchedPolicyId"]),
         version: first(&["version", "policyVersion", "policy_version", "matchedPolicyVersion"]),
         rule_id: first(&["ruleId", "rule_id", "matchedRuleId", "matched_rule_id"]).or_else(rule),
