@@ -39,9 +39,12 @@ static void use(enum cores which)
     if (CPU_COUNT(&all) == 0) REQUIRE(sched_getaffinity(0, sizeof all, &all) == 0);
     while (!CPU_ISSET(first, &all)) first++;
     cores = all;
-    if (which == FIRST) CPU_ZERO(&cores);
-    if (which != ALL && CPU_COUNT(&all) > 1) which == FIRST ? CPU_SET(first, &cores) : CPU_CLR(first, &cores);
-    if (CPU_COUNT(&cores) > 0) REQUIRE(sched_setaffinity(0, sizeof cores, &cores) == 0);
+    if (which == OTHERS && CPU_COUNT(&all) > 1) CPU_CLR(first, &cores);
+    if (which == FIRST) {
+        CPU_ZERO(&cores);
+        CPU_SET(first, &cores);
+    }
+    REQUIRE(sched_setaffinity(0, sizeof cores, &cores) == 0);
 }
 
 /* A service in a process of its own; it ends with this one. */

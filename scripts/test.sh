@@ -127,7 +127,7 @@ step_counts() {
 
 step_tsan() { scripts/tsan.sh; }
 
-# A few seconds of each: what `make fuzz` runs for longer.
+# A minute of each: what FUZZ_SECONDS runs for longer.
 step_fuzz() { scripts/fuzz.sh; }
 
 step_install() { tests/install/run.sh; }
