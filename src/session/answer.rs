@@ -144,18 +144,59 @@ fn matched_policy(answer: Node<'_>) -> Option<Node<'_>> {
 fn policy_identity(answer: Node<'_>) -> PolicyIdentity<'static> {
     let matched = matched_policy(answer);
     let records = || matched.into_iter().chain([answer]);
-    let first = |keys: &[&str]| records().find_map(|record| keys.iter().find_map(|key| text_of(record, key)));
     let rule = || {
         let rule =
             records().find_map(|record| record.member("matchedRule").filter(|rule| rule.kind() == Kind::Object))?;
         text_of(rule, "id").or_else(|| text_of(rule, "ruleId"))
     };
-    PolicyIdentity {
-        name: first(&["name", "policyName", "matchedPolicyName"]).or_else(|| matched.and_then(Node::text).map(owned)),
-        id: first(&["policyId", "policy_id", "id", "matchedPolicyId"]),
-        version: first(&["version", "policyVersion", "policy_version", "matchedPolicyVersion"]),
-        rule_id: first(&["ruleId", "rule_id", "matchedRuleId", "matched_rule_id"]).or_else(rule),
+    let mut identity = PolicyIdentity::default();
+    for record in records() {
+        let [name, id, version, rule_id] = identifying_texts(record);
+        identity.name = identity.name.or(name);
+        identity.id = identity.id.or(id);
+        identity.version = identity.version.or(version);
+        identity.rule_id = identity.rule_id.or(rule_id);
     }
+    identity.name = identity.name.or_else(|| matched.and_then(Node::text).map(owned));
+    identity.rule_id = identity.rule_id.or_else(rule);
+    identity
+}
+
+/// The name, id, version and rule id that a record gives. Goes through its members once: most have few, and none of
+/// these.
+fn identifying_texts(record: Node<'_>) -> [Option<Cow<'static, str>>; 4] {
+    let mut texts = [const { None }; 4];
+    for (key, value) in record.members() {
+        let Some((part, rank)) = identifying(&key) else { continue };
+        if let (Some(found), Some(text)) = (texts.get_mut(part), value.text())
+            && found.as_ref().is_none_or(|(best, _)| rank < *best)
+        {
+            *found = Some((rank, text));
+        }
+    }
+    texts.map(|found| found.map(|(_, text)| owned(text)))
+}
+
+/// Which text of [`identifying_texts`] a key has, and which of the keys for the same it is: the first holds.
+fn identifying(key: &str) -> Option<(usize, u8)> {
+    Some(match key {
+        "name" => (0, 0),
+        "policyName" => (0, 1),
+        "matchedPolicyName" => (0, 2),
+        "policyId" => (1, 0),
+        "policy_id" => (1, 1),
+        "id" => (1, 2),
+        "matchedPolicyId" => (1, 3),
+        "version" => (2, 0),
+        "policyVersion" => (2, 1),
+        "policy_version" => (2, 2),
+        "matchedPolicyVersion" => (2, 3),
+        "ruleId" => (3, 0),
+        "rule_id" => (3, 1),
+        "matchedRuleId" => (3, 2),
+        "matched_rule_id" => (3, 3),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -276,5 +317,9 @@ mod tests {
         let text = |text: &str| Some(owned(text.into()));
         assert_eq!(full, PolicyIdentity { name: text("P"), id: text("1"), version: text("3"), rule_id: text("r") });
         assert_eq!(policy(r#"{"matched_policy":"P","ruleId":"r"}"#).name, text("P"));
+        // Of several keys for the same the first counts that has a text, wherever it stands.
+        let ranked =
+            policy(r#"{"id":"3","policy_id":"2","policyId":1,"matchedRule":{"id":"r"},"name":"P","policyName":"Q"}"#);
+        assert_eq!(ranked, PolicyIdentity { name: text("P"), id: text("2"), version: None, rule_id: text("r") });
     }
 }
