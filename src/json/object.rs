@@ -31,6 +31,11 @@ impl ObjectWriter {
         }
     }
 
+    /// Adds a member whose value is a text.
+    pub fn text(&mut self, key: &str, value: &str) -> &mut Self {
+        self.key(key).quote(value)
+    }
+
     /// Adds a member whose value is JSON text that was already read strictly.
     pub fn raw(&mut self, key: &str, json: &str) -> &mut Self {
         self.key(key).text.extend_from_slice(json.as_bytes());
@@ -47,7 +52,17 @@ impl ObjectWriter {
         if self.text.len() > 1 {
             self.text.push(b',');
         }
-        self.push(key).text.push(b':');
+        self.quote(key).text.push(b':');
+        self
+    }
+
+    fn quote(&mut self, text: &str) -> &mut Self {
+        if !is_plain(text.as_bytes()) {
+            return self.push(text);
+        }
+        self.text.push(b'"');
+        self.text.extend_from_slice(text.as_bytes());
+        self.text.push(b'"');
         self
     }
 
@@ -129,9 +144,9 @@ mod tests {
     #[test]
     fn every_kind_of_member() {
         let mut object = ObjectWriter::new();
-        object.raw("raw", "[1.0]").value("li\"st", &[true]);
+        object.raw("raw", "[1.0]").value("li\"st", &[true]).text("text", "plain").text("other", "\n\"");
         object.optional("absent", None::<&str>).optional("given", Some("x"));
-        assert_eq!(object.finish(), r#"{"raw":[1.0],"li\"st":[true],"given":"x"}"#);
+        assert_eq!(object.finish(), r#"{"raw":[1.0],"li\"st":[true],"text":"plain","other":"\n\"","given":"x"}"#);
         assert_eq!(ObjectWriter::new().finish(), "{}");
     }
 

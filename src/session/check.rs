@@ -142,14 +142,14 @@ impl Session {
     fn backend_question(&self, plan: &PlanState, call: &PlannedCall<'_>, arguments: &Tape<'_>) -> Call {
         let config = self.client().config();
         let mut body = ObjectWriter::new();
-        body.value("mcp", call.server).value("tool", call.action).value("wireName", call.name);
+        body.text("mcp", call.server).text("tool", call.action).text("wireName", call.name);
         body.optional("mcpServer", self.known_server(call));
         let snapshot_hash = config.named_agent().map(|_| self.client().tools_snapshot_hash());
         body.optional("toolsSnapshotHash", snapshot_hash.as_ref());
         body.raw("arguments", arguments.text())
             .raw("intent_token", &plan.shown().signed)
             .raw("policy_snapshot", &plan.shown().policy_snapshot)
-            .value("session_id", &self.0.session_id)
+            .text("session_id", &self.0.session_id)
             .value("user_email", &call.user_email)
             .value("agent_id", &config.named_agent());
         Call::post(self.client().backend_url("/iap/sdk/enforce", &[]), body.finish())
@@ -159,9 +159,9 @@ impl Session {
         let config = self.client().config();
         let mut body = ObjectWriter::new();
         body.value("enforce_only", &true)
-            .value("mcp", call.server)
-            .value("tool", call.action)
-            .value("action", call.action)
+            .text("mcp", call.server)
+            .text("tool", call.action)
+            .text("action", call.action)
             .raw("params", arguments.text())
             .raw("arguments", arguments.text())
             .raw("intent_token", &plan.shown().signed)
