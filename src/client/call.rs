@@ -103,7 +103,7 @@ impl Call {
     pub(crate) async fn send(self, client: &Client) -> Result<Response, TransportError> {
         let key = client.api_key();
         let key = key.expose_secret();
-        let request = self.request.header("authorization", &format!("Bearer {key}"));
+        let request = self.request.header("authorization", &["Bearer ", key].concat());
         let request = request.optional_header("x-api-key", self.with_api_key.then_some(key));
         let mut response = client.transport().send(request, self.deadline).await?;
         for secret in std::iter::once(key).chain(self.concealed.iter().map(String::as_str)) {
@@ -127,6 +127,6 @@ pub(crate) fn delivery(what: &str, sent: Result<Response, TransportError>) -> Va
 impl Client {
     /// The address of a path of the backend, with a query.
     pub(crate) fn backend_url(&self, path: &str, query: &[(&str, &str)]) -> String {
-        url_with_query(&format!("{}{path}", self.config().backend()), query)
+        url_with_query([self.config().backend(), path].concat(), query)
     }
 }

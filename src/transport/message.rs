@@ -1,6 +1,7 @@
 use super::address::{Addresses, shown};
 use super::error::{TransportError, TransportErrorKind};
 use crate::json::{self, ParseError, Value};
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use memchr::{memchr_iter, memmem};
@@ -25,10 +26,11 @@ const BEGINNING: usize = 16;
 pub struct Request {
     method: Method,
     url: String,
-    headers: HeaderMap,
+    /// Of two with the same name the later one holds.
+    headers: Vec<(HeaderName, HeaderValue)>,
     invalid_header: Option<String>,
-    body: Option<Vec<u8>>,
-    options: SendOptions,
+    body: Option<Bytes>,
+    pub(super) options: SendOptions,
 }
 
 /// How a request is sent.
@@ -50,7 +52,7 @@ impl Request {
         Self {
             method,
             url: url.into(),
-            headers: HeaderMap::new(),
+            headers: Vec::with_capacity(4),
             invalid_header: None,
             body: None,
             options: SendOptions::default(),
@@ -68,8 +70,8 @@ impl Request {
 
     /// The JSON text to send.
     pub fn json(mut self, json: impl Into<String>) -> Self {
-        self.body = Some(json.into().into_bytes());
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.body = Some(json.into().into());
+        self.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
         self
     }
 
@@ -77,8 +79,8 @@ impl Request {
     pub fn packed(mut self) -> Self {
         let large = self.body.as_ref().filter(|body| body.len() > MAX_UNPACKED_BYTES);
         if let Some(packed) = large.and_then(|body| packed(body).ok()) {
-            self.body = Some(packed);
-            self.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            self.body = Some(packed.into());
+            self.headers.push((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
         }
         self
     }
@@ -88,7 +90,7 @@ impl Request {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             (Ok(header), Ok(mut value)) => {
                 value.set_sensitive(true);
-                self.headers.insert(header, value);
+                self.headers.push((header, value));
             }
             _ => self.invalid_header = Some(name.to_owned()),
         }
@@ -121,19 +123,31 @@ impl Request {
         self
     }
 
-    pub(super) fn build(self, addresses: &Addresses) -> Result<(reqwest::Request, SendOptions), TransportError> {
+    /// Where the request goes, if it can be sent.
+    pub(super) fn destination(&self, addresses: &Addresses) -> Result<Url, TransportError> {
         let invalid = |message| TransportError::new(TransportErrorKind::Request, message);
-        if let Some(name) = self.invalid_header {
+        if let Some(name) = &self.invalid_header {
             return Err(invalid(format!("the value of the header '{name}' has characters that HTTP cannot carry")));
         }
         let url = addresses.parse(&self.url).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
         }
-        let mut request = reqwest::Request::new(self.method, url);
-        *request.headers_mut() = self.headers;
-        *request.body_mut() = self.body.map(Into::into);
-        Ok((request, self.options))
+        Ok(url)
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The request as it is sent to a URL, once.
+    pub(super) fn to(&self, url: &Url) -> reqwest::Request {
+        let mut request = reqwest::Request::new(self.method.clone(), url.clone());
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
+        *request.body_mut() = self.body.clone().map(Into::into);
+        request
     }
 }
 
@@ -226,11 +240,14 @@ impl Response {
     }
 }
 
-/// Whether the beginning of a secret is there. A search that is prepared costs more than reading a small body.
+/// Whether the beginning of a secret is there. A search that is prepared costs more than reading a small body. What is
+/// looked for is one byte of it that JSON has not in every word.
 fn may_hold(body: &[u8], secret: &[u8]) -> bool {
     let beginning = secret.get(..BEGINNING).unwrap_or(secret);
-    let Some(first) = beginning.first() else { return false };
-    memchr_iter(*first, body).any(|at| body.get(at..).is_some_and(|rest| rest.starts_with(beginning)))
+    let place = beginning.iter().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(0);
+    let Some(rare) = beginning.get(place) else { return false };
+    let begins = |at| body.get(at..).is_some_and(|rest| rest.starts_with(beginning));
+    memchr_iter(*rare, body).any(|at| at.checked_sub(place).is_some_and(begins))
 }
 
 /// Shows the status and the size: a body may carry tokens.
@@ -261,4 +278,30 @@ pub(super) async fn read(
         }
     }
     Ok(Response { status, headers, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn concealed(body: &str, secret: &str) -> String {
+        let mut response = Response { body: body.into(), ..Response::with_header(200, "x", "") };
+        response.conceal(secret);
+        response.text().into_owned()
+    }
+
+    #[test]
+    fn a_secret_is_concealed_wherever_it_stands() {
+        for secret in
+            ["ak_live_0123456789abcdef", "eyJhbGciOiJFZERTQSJ9.e30.c2ln", "onlylowercaseletters", "_", "zz9", "é"]
+        {
+            let almost: String = secret.chars().skip(1).collect();
+            for (before, between, after) in [("", "", ""), ("{\"a\":\"", "_", "\"}"), (&*almost, " ", &*almost)] {
+                let body = format!("{before}{secret}{between}{secret}{after}");
+                assert_eq!(concealed(&body, secret), body.replace(secret, "[redacted]"), "{secret} in {body}");
+            }
+            assert_eq!(concealed(&almost, secret), almost);
+        }
+        assert_eq!(concealed("text", ""), "text");
+    }
 }

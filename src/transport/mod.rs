@@ -34,7 +34,6 @@ use address::Addresses;
 use breaker::{Breakers, Pass};
 use budget::RetryBudget;
 use connections::Connections;
-use message::SendOptions;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use retry::RetryPolicy;
@@ -178,21 +177,21 @@ impl Transport {
     ///
     /// [`TransportError`] where there was no answer, or none that could be read.
     pub async fn send(&self, request: Request, deadline: Option<Instant>) -> Result<Response, TransportError> {
-        let (request, options) = request.build(&self.addresses)?;
+        let url = request.destination(&self.addresses)?;
         if deadline.is_some_and(|deadline| time_until(deadline).is_zero()) {
-            return Err(TransportError::too_late(request.url()));
+            return Err(TransportError::too_late(&url));
         }
         let engine = self.engine().map_err(|error| TransportError::internal(error.to_string()))?;
-        let mut pass = engine.breakers.admit(request.url())?;
-        let timeout = options.timeout.map_or(self.options.timeout, |timeout| timeout.min(self.options.timeout));
+        let mut pass = engine.breakers.admit(&url)?;
+        let timeout = request.options.timeout.map_or(self.options.timeout, |timeout| timeout.min(self.options.timeout));
         let mut last_response = None;
         let mut attempt = 0;
         loop {
-            let outcome = timed(&engine.connections, &request, options, timeout, deadline, &mut pass).await;
-            let wait = if options.retry { self.retry.wait_after(attempt, &outcome) } else { None };
+            let outcome = timed(&engine.connections, &request, &url, timeout, deadline, &mut pass).await;
+            let wait = if request.options.retry { self.retry.wait_after(attempt, &outcome) } else { None };
             let wait = wait.filter(|wait| deadline.is_none_or(|deadline| *wait < time_until(deadline)));
             let goes_on = match wait {
-                Some(wait) => self.wait_to_retry(wait, &request, &outcome, &mut pass).await,
+                Some(wait) => self.wait_to_retry(wait, &url, &outcome, &mut pass).await,
                 None => false,
             };
             if !goes_on {
@@ -210,7 +209,7 @@ impl Transport {
     async fn wait_to_retry(
         &self,
         wait: Duration,
-        request: &reqwest::Request,
+        url: &Url,
         outcome: &Result<Response, TransportError>,
         pass: &mut Pass<'_>,
     ) -> bool {
@@ -218,17 +217,17 @@ impl Transport {
             return false;
         }
         if !self.budget.spend() {
-            debug!("not trying {} again: the retry budget is used up", address::shown(request.url()));
+            debug!("not trying {} again: the retry budget is used up", address::shown(url));
             return false;
         }
-        log_retry(request, outcome, wait);
+        log_retry(url, outcome, wait);
         tokio::time::sleep(wait).await;
         pass.may_go_on()
     }
 
     /// How long calls to the origin of this URL are refused because it has been failing; zero where they are not.
     pub(crate) fn pause(&self, url: &str) -> Duration {
-        match (Url::parse(url), self.engine()) {
+        match (self.addresses.parse(url), self.engine()) {
             (Ok(url), Ok(engine)) => engine.breakers.pause(&url),
             _ => Duration::ZERO,
         }
@@ -242,18 +241,18 @@ impl Transport {
 /// One exchange, within its time.
 async fn timed(
     connections: &Connections,
-    request: &reqwest::Request,
-    options: SendOptions,
+    request: &Request,
+    url: &Url,
     timeout: Duration,
     deadline: Option<Instant>,
     pass: &mut Pass<'_>,
 ) -> Result<Response, TransportError> {
     let timeout = deadline.map_or(timeout, |deadline| timeout.min(time_until(deadline)));
     if timeout.is_zero() {
-        return Err(TransportError::too_late(request.url()));
+        return Err(TransportError::too_late(url));
     }
-    let outcome = tokio::time::timeout(timeout, exchange(connections, request, options)).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(TransportError::timed_out(request.url(), timeout)));
+    let outcome = tokio::time::timeout(timeout, exchange(connections, request, url)).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(TransportError::timed_out(url, timeout)));
     // A caller in a hurry says nothing about the service.
     let is_hurry = timeout < PATIENCE && matches!(&outcome, Err(error) if error.kind == TransportErrorKind::Timeout);
     if !is_hurry {
@@ -263,23 +262,16 @@ async fn timed(
 }
 
 /// Sends a request, follows redirects within its origin and reads the answer.
-async fn exchange(
-    connections: &Connections,
-    request: &reqwest::Request,
-    options: SendOptions,
-) -> Result<Response, TransportError> {
-    let connections::Sender { client, slots } = connections.here()?;
-    connections::catch_up().await;
-    let slot = slots.acquire().await;
-    let _slot = slot.map_err(|_| TransportError::internal("the transport's runtime is gone"))?;
-    let url = request.url();
+async fn exchange(connections: &Connections, request: &Request, url: &Url) -> Result<Response, TransportError> {
+    let connections::Sender { client, exchanges } = connections.here()?;
+    let _slot = exchanges.begin().await?;
     let (mut redirected, mut redirects) = (None, 0);
     loop {
-        let request = redirected.as_ref().unwrap_or(request);
-        let sent = request.try_clone().ok_or_else(|| TransportError::internal("a request cannot be sent twice"))?;
-        let response = client.execute(sent).await.map_err(|error| TransportError::unanswered(url, error))?;
-        let next = address::redirected(request, &response).filter(|_| redirects < MAX_REDIRECTS);
-        let Some(next) = next else { return message::read(url, response, options.watch).await };
+        let target = redirected.as_ref().unwrap_or(url);
+        let response = client.execute(request.to(target)).await;
+        let response = response.map_err(|error| TransportError::unanswered(url, error))?;
+        let next = address::redirected(request.method(), target, &response).filter(|_| redirects < MAX_REDIRECTS);
+        let Some(next) = next else { return message::read(url, response, request.options.watch).await };
         redirected = Some(next);
         redirects += 1;
     }
@@ -289,8 +281,8 @@ fn time_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-fn log_retry(request: &reqwest::Request, outcome: &Result<Response, TransportError>, wait: Duration) {
-    let url = address::shown(request.url());
+fn log_retry(url: &Url, outcome: &Result<Response, TransportError>, wait: Duration) {
+    let url = address::shown(url);
     match outcome {
         Ok(response) => debug!("trying {url} again in {wait:?}: HTTP {}", response.status()),
         Err(error) => debug!("trying {url} again in {wait:?}: {error}"),

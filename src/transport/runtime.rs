@@ -3,7 +3,7 @@
 //! A call that blocks drives its own sockets on its own thread, in a [`Lane`] that nobody else uses meanwhile: no other
 //! thread has to wake up for it. Background work has one thread of its own, which starts when there is such work.
 
-use super::connections::Connections;
+use super::connections::{Connections, Exchanges};
 use super::signals::{self, BrokenPipes};
 use crate::error::{Error, Result};
 use crate::panics;
@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 pub use tokio::task::JoinHandle as Task;
@@ -18,6 +19,9 @@ pub use tokio::task::JoinHandle as Task;
 const THREAD_NAME: &str = "armoriq";
 /// Lanes that are kept for the next calls.
 const MAX_IDLE_LANES: usize = 16;
+/// How long after a lane was driven it need not look at its connections again. Shorter than a server takes to close one
+/// after it answered.
+const UP_TO_DATE: Duration = Duration::from_micros(50);
 
 /// The runtimes of a transport. None is made before it is needed.
 pub(super) struct Runtimes {
@@ -52,7 +56,7 @@ impl Runtimes {
     /// Drives a future to its end on this thread. A lane on which it panicked is not used again.
     fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
         let idle = self.idle().pop();
-        let lane = idle.map_or_else(|| Lane::open(&self.connections), Ok)?;
+        let mut lane = idle.map_or_else(|| Lane::open(&self.connections), Ok)?;
         let _no_broken_pipe = self.broken_pipes.keep_away();
         let output = lane.drive(future)?;
         let mut idle = self.idle();
@@ -114,18 +118,24 @@ struct Lane {
     /// There until the lane is dropped.
     runtime: Option<Runtime>,
     connections: Arc<Connections>,
+    exchanges: Arc<Exchanges>,
+    /// When it was last driven.
+    driven: Option<Instant>,
 }
 
 impl Lane {
     fn open(connections: &Arc<Connections>) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(cannot_start)?;
-        connections.open(runtime.handle())?;
-        Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections) })
+        let exchanges = connections.open(runtime.handle())?;
+        Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections), exchanges, driven: None })
     }
 
-    fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
+    fn drive<F: Future>(&mut self, future: F) -> Result<F::Output> {
         let runtime = self.runtime.as_ref().ok_or_else(|| Error::Internal("a lane without a runtime".into()))?;
-        Ok(runtime.block_on(future))
+        self.exchanges.set_up_to_date(self.driven.is_some_and(|driven| driven.elapsed() < UP_TO_DATE));
+        let output = runtime.block_on(future);
+        self.driven = Some(Instant::now());
+        Ok(output)
     }
 }
 
@@ -153,7 +163,7 @@ impl Background {
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
         let run = move || {
-            let lane = match Lane::open(&connections) {
+            let mut lane = match Lane::open(&connections) {
                 Ok(lane) => lane,
                 Err(error) => return drop(ready.send(Err(error))),
             };
