@@ -2,11 +2,8 @@
 
 #![no_main]
 
-use armoriq::config::{Config, ConfigFile, Environment};
+use armoriq::config::{API_KEY_PREFIXES, Config, ConfigFile, Environment};
 use libfuzzer_sys::fuzz_target;
-
-/// What API keys start with.
-const PREFIXES: [&str; 3] = ["ak_live_", "ak_claw_", "ak_test_"];
 
 fuzz_target!(|text: &str| {
     let environment = Environment::new([("FROM_ENVIRONMENT", "ak_live_0123456789abcdef")], None);
@@ -17,8 +14,10 @@ fuzz_target!(|text: &str| {
         Ok(config) => format!("{config:?}"),
         Err(error) => format!("{error} {error:?}"),
     };
-    let keys =
-        PREFIXES.iter().flat_map(|prefix| text.match_indices(prefix)).filter_map(|(at, _)| text.get(at..at + 16));
+    let keys = API_KEY_PREFIXES
+        .iter()
+        .flat_map(|prefix| text.match_indices(prefix))
+        .filter_map(|(at, _)| text.get(at..at + 16));
     for key in keys.filter(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')) {
         assert!(!said.contains(key), "{key} in {said}");
     }

@@ -9,7 +9,7 @@ use super::words;
 use crate::error::{Error, Result};
 
 /// What API keys start with.
-pub(super) const PREFIXES: [&str; 3] = ["ak_live_", "ak_claw_", "ak_test_"];
+pub const PREFIXES: [&str; 3] = ["ak_live_", "ak_claw_", "ak_test_"];
 
 /// Finds the API key: the option, `ARMORIQ_API_KEY`, then the login that is saved for the backend.
 pub(super) fn resolve(options: &ClientOptions, environment: &Environment) -> Result<SecretString> {

@@ -23,6 +23,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+#[cfg(feature = "fuzzing")]
+pub use api_key::PREFIXES as API_KEY_PREFIXES;
 pub use call_options::{CheckOptions, ReportOptions, ReportStatus, SessionMode, SessionOptions, is_uuid};
 pub use environment::Environment;
 pub use file::{ConfigFile, FileEnvironment, FileIntent, FilePolicy, FileProxy, McpAuth, McpServer};
