@@ -29,7 +29,8 @@ static void text_member(const char *json, const char *name, char *out, size_t si
     size_t length = 0;
 
     snprintf(key, sizeof key, "\"%s\":\"", name);
-    at = strstr(json, key);
+    /* Without memory there is no text. */
+    at = json ? strstr(json, key) : NULL;
     for (at = at ? at + strlen(key) : ""; *at && *at != '"' && length + 1 < size; at++)
         out[length++] = *at;
     out[length] = '\0';
@@ -48,8 +49,8 @@ static void print_error(const char *json)
 /* Asks about one call and prints the answer. Returns the verdict; a held call's delegation id goes to `delegation`. */
 static armoriq_verdict ask(armoriq_session *session, const char *tool, const char *args, char *delegation, size_t size)
 {
-    static const char *const names[] = {"BLOCK", "ALLOW", "HOLD"};
     armoriq_verdict verdict;
+    const char *name;
     char *json = NULL;
     char reason[256];
 
@@ -58,7 +59,9 @@ static armoriq_verdict ask(armoriq_session *session, const char *tool, const cha
     } else {
         text_member(json, "reason", reason, sizeof reason);
         text_member(json, "delegation_id", delegation, size);
-        printf("%-5s  %-28s %s\n", names[verdict], tool, reason);
+        /* A verdict that this program does not know is a block. */
+        name = verdict == ARMORIQ_ALLOW ? "ALLOW" : verdict == ARMORIQ_HOLD ? "HOLD" : "BLOCK";
+        printf("%-5s  %-28s %s\n", name, tool, reason);
     }
     armoriq_string_free(json);
     return verdict;

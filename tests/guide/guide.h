@@ -45,7 +45,8 @@ static inline void member(const char *json, const char *name, char *out, size_t 
 {
     int depth = 0, quoted = 0, escaped = 0;
     size_t length = strlen(name), written = 0;
-    const char *at = json;
+    /* Without memory there is no text. */
+    const char *at = json ? json : "";
 
     while (*at && !(depth == 1 && !quoted && *at == '"' && !strncmp(at + 1, name, length)
                     && !strncmp(at + 1 + length, "\":", 2)))
