@@ -102,7 +102,9 @@ static void next_lines(struct connection *connection)
     while (!connection->waits && (end = memchr(connection->lines, '\n', connection->length))) {
         size_t taken = (size_t)(end - connection->lines) + 1;
         *end = '\0';
-        submit(connection, connection->lines);
+        /* C ends a text at a NUL: only what stands before it would be checked. */
+        if (strlen(connection->lines) + 1 == taken) submit(connection, connection->lines);
+        else answer(connection, "BLOCK", NULL);
         connection->length -= taken;
         memmove(connection->lines, connection->lines + taken, connection->length);
     }

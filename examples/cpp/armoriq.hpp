@@ -4,6 +4,7 @@
 #include <armoriq.h>
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -71,6 +72,13 @@ json call(armoriq_status (*function)(Parameters...), Arguments... arguments)
     return result;
 }
 
+// A text for C, which a NUL would end: the library would only see, and decide about, what stands before it.
+inline const char *whole(const std::string &text)
+{
+    if (text.find('\0') != std::string::npos) throw std::invalid_argument("a text must not hold a NUL");
+    return text.c_str();
+}
+
 } // namespace detail
 
 // One turn of an agent.
@@ -80,20 +88,21 @@ public:
 
     json start_plan(const json &tool_calls, const std::string &goal)
     {
-        return detail::call(armoriq_session_start_plan, handle_.get(), tool_calls.dump().c_str(), goal.c_str());
+        return detail::call(armoriq_session_start_plan, handle_.get(), tool_calls.dump().c_str(),
+                            detail::whole(goal));
     }
 
     armoriq::decision check(const std::string &tool, const json &arguments)
     {
         armoriq_verdict verdict = ARMORIQ_BLOCK;
-        json details = detail::call(armoriq_session_check, handle_.get(), tool.c_str(), arguments.dump().c_str(),
-                                    nullptr, &verdict);
+        json details = detail::call(armoriq_session_check, handle_.get(), detail::whole(tool),
+                                    arguments.dump().c_str(), nullptr, &verdict);
         return {static_cast<armoriq::verdict>(verdict), std::move(details)};
     }
 
     std::string await_approval(const std::string &delegation_id, const json &options = json::object())
     {
-        return detail::call(armoriq_session_await_approval, handle_.get(), delegation_id.c_str(),
+        return detail::call(armoriq_session_await_approval, handle_.get(), detail::whole(delegation_id),
                             options.dump().c_str())
             .at("status");
     }
@@ -131,7 +140,7 @@ public:
     user_scope for_user(const std::string &email)
     {
         armoriq_user_scope *out = nullptr;
-        detail::call(armoriq_for_user, handle_.get(), email.c_str(), &out);
+        detail::call(armoriq_for_user, handle_.get(), detail::whole(email), &out);
         return user_scope(detail::user_scope(out));
     }
 

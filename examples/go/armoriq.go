@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 )
 
 const (
@@ -76,6 +78,9 @@ func (c *Client) Close() { clientFree(c.handle) }
 
 // ForUser opens the scope of one end user.
 func (c *Client) ForUser(email string) (*UserScope, error) {
+	if err := whole(email); err != nil {
+		return nil, err
+	}
 	handle, status, answer := forUser(c.handle, email)
 	if err := check(status, answer); err != nil {
 		return nil, err
@@ -110,6 +115,9 @@ func (s *Session) Close() { sessionFree(s.handle) }
 
 // StartPlan declares the calls of this turn.
 func (s *Session) StartPlan(calls []ToolCall, goal string) error {
+	if err := whole(goal); err != nil {
+		return err
+	}
 	text, err := encode(calls)
 	if err != nil {
 		return err
@@ -119,6 +127,9 @@ func (s *Session) StartPlan(calls []ToolCall, goal string) error {
 
 // Check asks whether a call may be made. A refusal is a decision, not an error.
 func (s *Session) Check(tool string, args map[string]any) (Decision, error) {
+	if err := whole(tool); err != nil {
+		return Decision{}, err
+	}
 	text, err := encode(args)
 	if err != nil {
 		return Decision{}, err
@@ -136,6 +147,9 @@ func (s *Session) Check(tool string, args map[string]any) (Decision, error) {
 
 // AwaitApproval waits for a person's word on a held call: "approved", "rejected", "expired" or "timeout".
 func (s *Session) AwaitApproval(delegationID string, options map[string]any) (string, error) {
+	if err := whole(delegationID); err != nil {
+		return "", err
+	}
 	text, err := encode(options)
 	if err != nil {
 		return "", err
@@ -161,6 +175,14 @@ func check(status int32, answer string) error {
 		return fmt.Errorf("status %d: %w", status, err)
 	}
 	return failure
+}
+
+// whole refuses a text that a NUL would end in C: the library would only see, and decide about, what stands before it.
+func whole(text string) error {
+	if strings.Contains(text, "\x00") {
+		return errors.New("a text must not hold a NUL")
+	}
+	return nil
 }
 
 // encode writes JSON, and no map at all as {}.

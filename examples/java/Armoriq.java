@@ -86,6 +86,9 @@ final class Armoriq {
             Reference.reachabilityFence(arguments);
         }
         MemorySegment text = out.get(ValueLayout.ADDRESS, 0).reinterpret(Long.MAX_VALUE);
+        if (text.address() == 0) {
+            throw new OutOfMemoryError("no memory for the answer");
+        }
         JsonElement answer;
         try {
             answer = JsonParser.parseString(text.getString(0));
@@ -96,6 +99,14 @@ final class Armoriq {
             throw new ArmoriqException(answer.getAsJsonObject());
         }
         return answer;
+    }
+
+    /** A text for C, which a NUL would end: the library would only see, and decide about, what stands before it. */
+    private static MemorySegment text(Arena arena, String text) {
+        if (text.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException("a text must not hold a NUL");
+        }
+        return arena.allocateFrom(text);
     }
 
     /** What a function of the library refused or failed with; the details have what is known beside the message. */
@@ -155,7 +166,7 @@ final class Armoriq {
         Handle(MethodHandle make, MethodHandle free, Object first, String text) throws ArmoriqException {
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment out = arena.allocate(POINTER);
-                call(arena, make, first, arena.allocateFrom(text), out);
+                call(arena, make, first, text(arena, text), out);
                 MemorySegment made = out.get(ValueLayout.ADDRESS, 0);
                 handle = made;
                 cleanable = CLEANER.register(this, () -> Armoriq.free(free, made));
@@ -198,15 +209,15 @@ final class Armoriq {
 
         void startPlan(List<ToolCall> calls, String goal) throws ArmoriqException {
             try (Arena arena = Arena.ofConfined()) {
-                call(arena, START_PLAN, this, arena.allocateFrom(GSON.toJson(calls)), arena.allocateFrom(goal));
+                call(arena, START_PLAN, this, text(arena, GSON.toJson(calls)), text(arena, goal));
             }
         }
 
         Decision check(String tool, Map<String, ?> args) throws ArmoriqException {
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment verdict = arena.allocate(INT);
-                JsonElement details = call(arena, CHECK, this, arena.allocateFrom(tool),
-                        arena.allocateFrom(GSON.toJson(args)), MemorySegment.NULL, verdict);
+                JsonElement details = call(arena, CHECK, this, text(arena, tool),
+                        text(arena, GSON.toJson(args)), MemorySegment.NULL, verdict);
                 return new Decision(Verdict.of(verdict.get(INT, 0)), details.getAsJsonObject());
             }
         }
@@ -214,8 +225,8 @@ final class Armoriq {
         /** Waits for "approved", "rejected", "expired" or "timeout". */
         String awaitApproval(String delegationId, Map<String, ?> options) throws ArmoriqException {
             try (Arena arena = Arena.ofConfined()) {
-                JsonElement answer = call(arena, AWAIT_APPROVAL, this, arena.allocateFrom(delegationId),
-                        arena.allocateFrom(GSON.toJson(options)));
+                JsonElement answer = call(arena, AWAIT_APPROVAL, this, text(arena, delegationId),
+                        text(arena, GSON.toJson(options)));
                 return answer.getAsJsonObject().get("status").getAsString();
             }
         }

@@ -46,7 +46,11 @@ function answer(status, text) {
   return value;
 }
 
-const bare = (arg) => (arg instanceof Handle ? arg.handle : arg);
+/** What C gets. A NUL would end a text there: the library would only see, and decide about, what stands before it. */
+function bare(arg) {
+  if (typeof arg === 'string' && arg.includes('\0')) throw new TypeError('a text must not hold a NUL');
+  return arg instanceof Handle ? arg.handle : arg;
+}
 
 /** Calls a function that never blocks. */
 function call(func, ...args) {

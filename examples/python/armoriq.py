@@ -98,6 +98,8 @@ def _call(function, *arguments):
     out = c_void_p()
     try:
         status = function(*arguments, ctypes.byref(out))
+        if not out:
+            raise MemoryError
         result = json.loads(ctypes.string_at(out.value))
     finally:
         _library.armoriq_string_free(out)
@@ -108,6 +110,13 @@ def _call(function, *arguments):
 
 def _json(value):
     return json.dumps(value).encode()
+
+
+def _text(value):
+    """A text for C, which a NUL would end: the library would only see, and decide about, what stands before it."""
+    if "\0" in value:
+        raise ValueError("a text must not hold a NUL")
+    return value.encode()
 
 
 class _Handle:
@@ -132,19 +141,19 @@ class Session(_Handle):
     _free = _library.armoriq_session_free
 
     def start_plan(self, tool_calls, goal=None):
-        goal = None if goal is None else goal.encode()
+        goal = None if goal is None else _text(goal)
         return _call(_library.armoriq_session_start_plan, self._handle, _json(tool_calls), goal)
 
     def check(self, tool, args):
         verdict = c_int32()
         details = _call(
-            _library.armoriq_session_check, self._handle, tool.encode(), _json(args), None, ctypes.byref(verdict)
+            _library.armoriq_session_check, self._handle, _text(tool), _json(args), None, ctypes.byref(verdict)
         )
         return Decision(Verdict(verdict.value), details)
 
     def await_approval(self, delegation_id, **options):
         answer = _call(
-            _library.armoriq_session_await_approval, self._handle, delegation_id.encode(), _json(options)
+            _library.armoriq_session_await_approval, self._handle, _text(delegation_id), _json(options)
         )
         return answer["status"]
 
@@ -167,4 +176,4 @@ class Client(_Handle):
         super().__init__(_library.armoriq_client_new, ABI_VERSION, _json(options))
 
     def for_user(self, email):
-        return UserScope(_library.armoriq_for_user, self._handle, email.encode())
+        return UserScope(_library.armoriq_for_user, self._handle, _text(email))

@@ -8,7 +8,7 @@ import ctypes
 import itertools
 import json
 
-from armoriq import OK, ArmorIQError, Completion, Decision, Verdict, _call, _Handle, _json, _library
+from armoriq import OK, ArmorIQError, Completion, Decision, Verdict, _call, _Handle, _json, _library, _text
 
 
 class Calls(_Handle):
@@ -71,7 +71,8 @@ class Calls(_Handle):
         done = Completion()
         while _library.armoriq_queue_next(self._handle, 0, ctypes.byref(done), None) == OK:
             try:
-                result = json.loads(ctypes.string_at(done.json))
+                # There is no text where there is no memory for it.
+                result = json.loads(ctypes.string_at(done.json)) if done.json else {}
             finally:
                 _library.armoriq_string_free(done.json)
             self._places.release()
@@ -90,7 +91,7 @@ class AsyncSession:
 
     async def check(self, tool, args):
         verdict, details = await self._calls.submit(
-            _library.armoriq_submit_check, [self._session._handle], tool.encode(), _json(args), None
+            _library.armoriq_submit_check, [self._session._handle], _text(tool), _json(args), None
         )
         return Decision(Verdict(verdict), details)
 

@@ -35,6 +35,9 @@ module Armoriq
 
     # The status, what came out before the JSON, and the JSON as text.
     def self.call(function, arguments, out)
+      # The library would only see, and decide about, what stands before a NUL. The ffi gem refuses one by itself.
+      raise ArgumentError, "string contains null byte" if arguments.grep(String).any? { |text| text.include?("\0") }
+
       value = Fiddle::Pointer.malloc(Fiddle::SIZEOF_VOIDP, Fiddle::RUBY_FREE) if out
       json = Fiddle::Pointer.malloc(Fiddle::SIZEOF_VOIDP, Fiddle::RUBY_FREE)
       status = public_send(function, *arguments, *value, json)

@@ -54,6 +54,7 @@ final class Client {
     deinit { armoriq_client_free(handle) }
 
     func forUser(_ email: String) throws -> UserScope {
+        let email = try whole(email)
         var made: OpaquePointer?
         _ = try call { armoriq_for_user(handle, email, &made, $0) }
         return UserScope(handle: made!)
@@ -86,10 +87,12 @@ final class Session {
 
     func startPlan(_ calls: [ToolCall], goal: String) throws {
         let text = try encode(calls.map { ["name": $0.name, "args": $0.args] })
+        let goal = try whole(goal)
         _ = try call { armoriq_session_start_plan(handle, text, goal, $0) }
     }
 
     func check(_ tool: String, _ args: [String: Any]) throws -> Decision {
+        let tool = try whole(tool)
         let text = try encode(args)
         var verdict: armoriq_verdict = 0
         let answer = try call { armoriq_session_check(handle, tool, text, nil, &verdict, $0) }
@@ -101,6 +104,7 @@ final class Session {
     /// Waits for "approved", "rejected", "expired" or "timeout".
     func awaitApproval(_ delegationID: String, _ options: [String: Any] = [:]) throws -> String? {
         let text = try encode(options)
+        let delegationID = try whole(delegationID)
         let answer = try call { armoriq_session_await_approval(handle, delegationID, text, $0) }
         return try JSONDecoder().decode([String: String].self, from: answer)["status"]
     }
@@ -118,6 +122,14 @@ private func call(
         throw try JSONDecoder().decode(ArmorIQError.self, from: answer)
     }
     return answer
+}
+
+/// A text for C, which a NUL would end: the library would only see, and decide about, what stands before it.
+private func whole(_ text: String) throws -> String {
+    if text.utf8.contains(0) {
+        throw ArmorIQError(code: "ARMORIQ_ERR_INVALID_ARGUMENT", message: "a text must not hold a NUL")
+    }
+    return text
 }
 
 private func encode(_ value: Any) throws -> String {
