@@ -88,23 +88,43 @@ lang_node() {
     cp -r examples/node "$work/node"
     npm --prefix "$work/node" ci --ignore-scripts --no-audit --no-fund
     run node "$work/node/quickstart.mjs"
+    refuses_nul node --input-type=module -e "
+        import {Client} from '$work/node/armoriq.mjs';
+        try { new Client().forUser('alice\\0@example.com'); } catch (error) { console.log(error.name, error.message); }"
 }
 
 lang_python() {
     need python3 python3
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || missing "Python 3.10 or newer"
     run env PYTHONDONTWRITEBYTECODE=1 python3 -W error examples/python/quickstart.py
+    refuses_nul env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=examples/python python3 -c '
+from armoriq import Client
+try:
+    Client().for_user("alice\0@example.com")
+except ValueError as error:
+    print("ValueError", error)'
 }
 
 lang_ruby-ffi() {
     need ruby ruby
     ruby -e 'require "ffi"' 2>/dev/null || missing "ruby-ffi"
     run ruby -W examples/ruby/quickstart.rb ffi
+    ruby_refuses_nul ffi
 }
 
 lang_ruby-fiddle() {
     need ruby ruby
     run ruby -W examples/ruby/quickstart.rb fiddle
+    ruby_refuses_nul fiddle
+}
+
+ruby_refuses_nul() {
+    refuses_nul ruby -W -I examples/ruby -r "armoriq/$1" -e '
+        begin
+          Armoriq::Client.open { |client| client.for_user("alice\0@example.com") { |_| } }
+        rescue ArgumentError => error
+          puts "ArgumentError #{error.message}"
+        end'
 }
 
 # Swift itself is not needed: what it imports is looked at by the compiler that it uses for that.
@@ -125,6 +145,14 @@ run() {
     scripts/with-local.sh "$PWD/examples/run.sh" --run "$work/$name.out" "$@"
     sed -i 's/[0-9a-f]\{8\}\(-[0-9a-f]\{4\}\)\{3\}-[0-9a-f]\{12\}/<id>/' "$work/$name.out"
     diff "$work/c.out" "$work/$name.out"
+}
+
+# A NUL ends a text in C: what stands before it would be checked, and the whole text used. The program hands one over, and
+# prints the error of its language that says so.
+refuses_nul() {
+    local said
+    said=$(ARMORIQ_API_KEY=ak_test_of_an_example "$@")
+    [[ $said == *Error*[Nn][Uu][Ll]* ]] || die "a text with a NUL is not refused: $said"
 }
 
 prepare() {
