@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Client;
 use crate::json;
@@ -25,15 +25,18 @@ pub(crate) struct ReviewedCall<'a> {
     pub arguments: &'a str,
     pub user_email: &'a str,
     pub plan_id: Option<&'a str>,
+    pub amount: f64,
 }
 
 impl ReviewedCall<'_> {
-    /// Equal for two calls only where a human would be shown the same: the order of keys does not matter.
-    fn digest(&self) -> Result<String> {
+    fn asked(&self) -> Result<Asked> {
         let arguments = json::parse(self.arguments).map_err(|error| Error::Internal(error.to_string()))?;
         let user = self.user_email.trim().to_lowercase();
-        let shown = json!([self.server, self.tool, arguments, user, self.plan_id]);
-        Ok(json::sha256_hex(json::canonical(&shown)))
+        let hash = |shown: &Value| json::sha256_hex(json::canonical(shown));
+        Ok(Asked {
+            found_by: hash(&json!([user, self.tool, self.amount, self.plan_id])),
+            asked_for: hash(&json!([self.server, self.tool, arguments, user, self.plan_id])),
+        })
     }
 }
 
@@ -47,6 +50,17 @@ struct Ledger {
     entries: HashMap<String, Entry>,
     /// The oldest first.
     order: VecDeque<String>,
+    /// The requests whose id is not known, or not yet, the oldest first: the service may have made them.
+    unanswered: VecDeque<Asked>,
+}
+
+/// Digests of a call that an approval is, or may be, for.
+#[derive(PartialEq, Eq)]
+struct Asked {
+    /// The same for calls that the service does not tell apart.
+    found_by: String,
+    /// Equal for two calls only where a human would be shown the same: the order of keys does not matter.
+    asked_for: String,
 }
 
 #[derive(Default)]
@@ -78,6 +92,12 @@ impl Ledger {
             self.forget_beyond(MOST_REMEMBERED);
         }
         self.entries.entry(key.to_owned()).or_default()
+    }
+
+    /// Whether an approval whose request is not known may be this call's: not where this process asked for one for
+    /// another call that the service takes for the same, and never heard its id.
+    fn may_be_for(&self, call: &Asked) -> bool {
+        self.unanswered.iter().all(|asked| asked.found_by != call.found_by || asked.asked_for == call.asked_for)
     }
 
     fn forget_beyond(&mut self, most: usize) {
@@ -114,14 +134,29 @@ impl Drop for Claim {
 }
 
 impl Client {
+    /// Notes that an approval of a call is about to be asked for. It may be given before the answer with its id is here,
+    /// or where that is lost.
+    pub(crate) fn expect_approval(&self, call: &ReviewedCall<'_>) -> Result<()> {
+        let asked = call.asked()?;
+        let approvals = self.0.approvals.get();
+        let mut ledger = approvals.ledger();
+        ledger.unanswered.push_back(asked);
+        let too_many = ledger.unanswered.len().saturating_sub(MOST_REMEMBERED);
+        ledger.unanswered.drain(..too_many);
+        Ok(())
+    }
+
     /// Remembers what an approval was asked for. False where it had been asked for another call: the service takes
     /// calls for one that a human would tell apart, and the first is the one that is shown.
     pub(crate) fn remember_approval(&self, delegation_id: &str, call: &ReviewedCall<'_>) -> Result<bool> {
-        let digest = call.digest()?;
+        let answered = call.asked()?;
         let approvals = self.0.approvals.get();
         let mut ledger = approvals.ledger();
+        if let Some(place) = ledger.unanswered.iter().position(|asked| *asked == answered) {
+            ledger.unanswered.remove(place);
+        }
         let entry = ledger.entry(&json::sha256_hex(delegation_id));
-        Ok(*entry.asked_for.get_or_insert_with(|| digest.clone()) == digest)
+        Ok(*entry.asked_for.get_or_insert_with(|| answered.asked_for.clone()) == answered.asked_for)
     }
 
     /// Takes an approval in hand, for `call` where it is known what for.
@@ -129,24 +164,30 @@ impl Client {
     /// An approval that this process did not ask for, and has not seen before, is taken as the service says: the plan
     /// that it is for may have been checked by another process before, a parent of this one or one that was restarted.
     /// That is no wider than the protocol: the service only offers it for the same user, tool, amount and plan, and
-    /// what it says is all that there is to go by.
+    /// what it says is all that there is to go by. Where this process did ask, and never heard the approval's id, it is
+    /// taken for that call alone.
     ///
     /// # Errors
     /// [`Error::Delegation`] where it was asked for another call, where it is spent, and where another call of this
     /// process has it in hand.
     pub(crate) fn claim_approval(&self, delegation_id: &str, call: Option<&ReviewedCall<'_>>) -> Result<Claim> {
-        let digest = call.map(ReviewedCall::digest).transpose()?;
+        let call = call.map(ReviewedCall::asked).transpose()?;
         let approvals = self.0.approvals.get();
         let key = json::sha256_hex(delegation_id);
         let mut ledger = approvals.ledger();
+        let may_be_for = call.as_ref().is_none_or(|call| ledger.may_be_for(call));
         let entry = ledger.entry(&key);
-        match (&entry.asked_for, &digest) {
-            _ if entry.state != State::Unspent => Err(used_before(delegation_id)),
-            (Some(asked_for), Some(digest)) if asked_for != digest => {
+        let is_for = call.as_ref().is_none_or(|call| match &entry.asked_for {
+            Some(asked_for) => *asked_for == call.asked_for,
+            None => may_be_for,
+        });
+        match () {
+            () if entry.state != State::Unspent => Err(used_before(delegation_id)),
+            () if !is_for => {
                 let message = format!("the approval {delegation_id} is for another call");
                 Err(Error::delegation(message, Some(delegation_id), None))
             }
-            _ => {
+            () => {
                 entry.state = State::InHand;
                 drop(ledger);
                 Ok(Claim { approvals, key, ends_as: State::Unspent })
@@ -197,6 +238,7 @@ mod tests {
         arguments: r#"{"amount": 1, "to": "alice"}"#,
         user_email: "bob@x.com",
         plan_id: Some("p"),
+        amount: 1.0,
     };
 
     fn client() -> Client {
@@ -227,6 +269,25 @@ mod tests {
         client.claim_approval("d", Some(&same)).unwrap().spend();
         let spent = client.claim_approval("d", Some(&CALL)).err().unwrap();
         assert_eq!(spent.to_string(), "the approval d was used before");
+    }
+
+    #[test]
+    fn an_approval_whose_id_was_never_heard_is_for_the_call_that_asked() {
+        let other = ReviewedCall { arguments: r#"{"amount": 1, "to": "mallory"}"#, ..CALL };
+        let client = client();
+        client.expect_approval(&CALL).unwrap();
+        assert!(client.claim_approval("d", Some(&other)).is_err());
+        // The service tells these apart, and may have an approval for each.
+        for apart in [ReviewedCall { amount: 2.0, ..other }, ReviewedCall { plan_id: None, ..other }] {
+            drop(client.claim_approval("d", Some(&apart)).unwrap());
+        }
+        drop(client.claim_approval("d", Some(&CALL)).unwrap());
+        // Of two such requests it is not known which the approval is for.
+        client.expect_approval(&other).unwrap();
+        assert!(client.claim_approval("d", Some(&CALL)).is_err() && client.claim_approval("d", Some(&other)).is_err());
+        assert!(client.remember_approval("e", &CALL).unwrap());
+        client.claim_approval("d", Some(&other)).unwrap().spend();
+        client.claim_approval("e", Some(&CALL)).unwrap().spend();
     }
 
     #[test]
@@ -280,5 +341,7 @@ mod tests {
         in_hand.spend();
         assert!(client.claim_approval("first", None).is_err());
         assert!(client.claim_approval(&(MOST_REMEMBERED + 9).to_string(), None).is_err());
+        (0..MOST_REMEMBERED + 10).for_each(|_| client.expect_approval(&CALL).unwrap());
+        assert_eq!(approvals.ledger().unanswered.len(), MOST_REMEMBERED);
     }
 }

@@ -99,11 +99,14 @@ impl Client {
             Some(role) => (role.clone(), call.options.requester_limit),
             None => self.requester_role(email).await,
         };
+        let amount = call.amount.unwrap_or(0.0);
+        let reviewed =
+            ReviewedCall { server: mcp, tool: action, arguments: call.arguments, user_email: email, plan_id, amount };
         let request = DelegationRequest {
             tool: action,
             action: "execute",
             arguments: Some(call.arguments),
-            amount: Some(call.amount.unwrap_or(0.0)),
+            amount: Some(amount),
             requester_email: email,
             requester_role: Some(&role),
             requester_limit: Some(limit),
@@ -114,12 +117,11 @@ impl Client {
             merkle_root: said("merkleRoot").or(Some(&token.plan_hash)),
             reason: Some(held.reason.as_deref().unwrap_or(&held.message)),
         };
+        self.expect_approval(&reviewed)?;
         let delegation_id = match self.request_delegation(&request, None).await {
             Ok(delegation) => delegation.delegation_id,
             Err(error) => return Err(not_requested(held, &error)),
         };
-        let reviewed =
-            ReviewedCall { server: mcp, tool: action, arguments: call.arguments, user_email: email, plan_id };
         if !self.remember_approval(&delegation_id, &reviewed)? {
             let error = failed("the service takes it for another call, which is still to be decided", &delegation_id);
             return Err(not_requested(held, &error));

@@ -133,6 +133,24 @@ fn an_approval_is_used_for_the_call_that_was_shown_and_for_no_other() {
 }
 
 #[test]
+fn an_approval_whose_request_was_not_answered_is_for_no_other_call() {
+    // The service makes the request, and its answer is lost on the way.
+    let server = Server::start(|number, request| match path(request) {
+        "/delegation/check-approved" if number > 4 => approved("del_1"),
+        "/delegation/check-approved" => Reply::json(200, r#"{"approved":false}"#),
+        "/delegation/request" if number <= 4 => Reply::Drop,
+        _ => usual(request),
+    });
+    let session = session(&server);
+    let held = check(&session, "bank__pay", r#"{"to": "alice"}"#);
+    assert_eq!((&held["action"], &held["delegation_id"]), (&json!("hold"), &Value::Null));
+    for (tool, args) in [("bank__pay", r#"{"to": "mallory"}"#), ("shop__pay", r#"{"to": "alice"}"#)] {
+        assert_eq!(check(&session, tool, args)["action"], "hold", "{tool} {args}");
+    }
+    assert_eq!(check(&session, "bank__pay", r#"{"to": "alice"}"#)["delegation_id"], "del_1");
+}
+
+#[test]
 fn an_approval_counts_only_once_the_service_took_it_as_unused() {
     let marks = Arc::new(AtomicUsize::new(0));
     let count = marks.clone();

@@ -44,6 +44,7 @@ impl Session {
             arguments: arguments.text(),
             user_email: email,
             plan_id,
+            amount,
         };
         if let Some(approval) = client.check_approved(email, call.action, amount, plan_id, deadline).await {
             let id = &approval.delegation_id;
@@ -89,6 +90,7 @@ impl Session {
         if !request.amount.is_some_and(f64::is_finite) {
             return Err(Error::invalid_argument("the amount is not finite"));
         }
+        self.client().expect_approval(reviewed)?;
         let delegation_id = self.client().request_delegation(request, deadline).await?.delegation_id;
         match self.client().remember_approval(&delegation_id, reviewed)? {
             true => Ok(delegation_id),
