@@ -109,7 +109,8 @@ impl Client {
         self.find_approval(user_email, tool, amount, plan_id, deadline).await.ok().flatten()
     }
 
-    /// Looks for an approval that can be used for this call. An answer that names none is "there is none".
+    /// Looks for an approval that can be used for this call. An answer that does not say so is "there is none". An
+    /// amount that is not finite is not looked for: it has no form in which the service would take it for what it is.
     pub(super) async fn find_approval(
         &self,
         user_email: &str,
@@ -118,13 +119,16 @@ impl Client {
         plan_id: Option<&str>,
         deadline: Option<Instant>,
     ) -> Result<Option<Approval>> {
+        if !amount.is_finite() {
+            return Err(Error::invalid_argument("the amount is not finite"));
+        }
         let amount = json::canonical(&json!(amount));
         let mut query = vec![("tool", tool), ("amount", amount.as_str())];
         query.extend(plan_id.map(|plan_id| ("planId", plan_id)));
         let url = self.backend_url("/delegation/check-approved", &query);
         let response = Call::get(url).user_email(user_email).deadline(deadline).send(self).await?;
         let answer = if response.is_success() { response.json().ok() } else { None };
-        let approved = answer.as_ref().filter(|answer| answer.get("approved").is_some_and(is_truthy));
+        let approved = answer.as_ref().filter(|answer| answer.get("approved") == Some(&Value::Bool(true)));
         let text = |name| approved.and_then(|answer| string_member(answer, name)).map(str::to_owned);
         Ok(text("delegationId").map(|delegation_id| Approval {
             delegation_id,

@@ -174,6 +174,32 @@ fn an_approval_counts_only_once_the_service_took_it_as_unused() {
     assert_eq!(marks.load(Ordering::SeqCst), 3);
 }
 
+#[test]
+fn only_true_says_that_there_is_an_approval() {
+    for said in [json!("false"), json!("true"), json!(1), json!([true]), json!({ "approved": true }), json!(null)] {
+        let answer = json!({ "approved": said, "delegationId": "del_1" }).to_string();
+        let server = Server::start(move |_, request| match path(request) {
+            "/delegation/check-approved" => Reply::json(200, &answer),
+            _ => usual(request),
+        });
+        assert_eq!(check(&session(&server), "bank__pay", "{}")["action"], "hold", "{said}");
+    }
+}
+
+#[test]
+fn no_approval_is_looked_for_where_the_amount_is_not_finite() {
+    let server = Server::start(|_, request| match path(request) {
+        "/delegation/check-approved" => approved("del_1"),
+        _ => usual(request),
+    });
+    let session = session(&server);
+    for args in [r#"{"amount": 1e400}"#, r#"{"amount": "inf"}"#] {
+        let held = check(&session, "bank__pay", args);
+        assert_eq!((&held["action"], &held["delegation_id"]), (&json!("hold"), &Value::Null), "{args}");
+    }
+    assert!(!server.received().iter().any(|request| path(request).starts_with("/delegation/")));
+}
+
 /// A service whose delegation `del_1` gets the status after some looks; each look takes a while.
 fn decides(status: &'static str, after: usize, look: Duration) -> (Server, Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let (looks, most_at_once) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
