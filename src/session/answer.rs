@@ -89,15 +89,23 @@ fn is_about_the_token(reason: Option<&str>) -> bool {
 /// What the answer's parts say together: the strictest of them, none where nothing decides, or what is odd about it.
 fn said(answer: Node<'_>) -> Result<Option<Verdict>, String> {
     let mut named = None;
-    let envelope = answer.member("enforcement").and_then(|envelope| envelope.member("action"));
-    let places = [("enforcementAction", answer.member("enforcementAction")), ("action", answer.member("action"))];
-    for (name, action) in places.into_iter().chain([("enforcement.action", envelope)]) {
+    let envelope = answer.member("enforcement");
+    let places = [
+        ("enforcementAction", answer.member("enforcementAction")),
+        ("enforcement_action", answer.member("enforcement_action")),
+        ("action", answer.member("action")),
+        ("enforcement.action", envelope.and_then(|envelope| envelope.member("action"))),
+        ("enforcement", envelope.filter(|envelope| envelope.kind() != Kind::Object)),
+    ];
+    for (name, action) in places {
         let Some(action) = action.filter(|action| action.kind() != Kind::Null) else { continue };
         let verdict = action.text().and_then(|action| Verdict::from_name(&action));
         named = named.max(Some(verdict.ok_or_else(|| format!("{name} is {}", shortened(action)))?));
     }
+    let needs_approval = answer.member("requiresApproval").is_some_and(|needed| needed.kind() == Kind::True);
+    let least = if needs_approval { Verdict::Hold } else { Verdict::Allow };
     match (answer.member("allowed").map(Node::kind), named) {
-        (Some(Kind::True), named) => Ok(Some(named.unwrap_or(Verdict::Allow))),
+        (Some(Kind::True), named) => Ok(named.max(Some(least))),
         (Some(Kind::False), Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is false")),
         (Some(Kind::False), named) => Ok(Some(named.unwrap_or(Verdict::Block))),
         (_, Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is not true")),
@@ -222,6 +230,10 @@ mod tests {
             r#"{"allowed":true,"action":"permit"}"#,
             r#"{"allowed":true,"action":true}"#,
             r#"{"allowed":true,"enforcement":{"action":"block"}}"#,
+            r#"{"allowed":true,"enforcement":"block"}"#,
+            r#"{"allowed":true,"enforcement":["allow"]}"#,
+            r#"{"allowed":true,"enforcement_action":"block"}"#,
+            r#"{"allowed":true,"enforcement_action":"Allow"}"#,
             r#"{"allowed":true,"allowed":true}"#,
             r#"{"allowed":true} x"#,
             r#"[{"allowed":true}]"#,
@@ -246,6 +258,12 @@ mod tests {
         assert_eq!(decision(200, r#"{"allowed":false,"enforcementAction":"hold","action":"block"}"#).0, "block");
         assert_eq!(decision(500, r#"{"action":"hold"}"#).0, "hold");
         assert_eq!(decision(403, r#"{"allowed":false}"#), ("block", Some("policy"), None));
+        assert_eq!(decision(200, r#"{"allowed":true,"enforcement_action":"hold"}"#).0, "hold");
+        assert_eq!(decision(200, r#"{"allowed":true,"requiresApproval":true}"#).0, "hold");
+        assert_eq!(decision(200, r#"{"allowed":true,"action":"allow","requiresApproval":true}"#).0, "hold");
+        assert_eq!(decision(200, r#"{"allowed":true,"action":"block","requiresApproval":true}"#).0, "block");
+        assert_eq!(decision(200, r#"{"allowed":false,"requiresApproval":true}"#).0, "block");
+        assert_eq!(decision(200, r#"{"allowed":true,"requiresApproval":false}"#).0, "allow");
     }
 
     #[test]
