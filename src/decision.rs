@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::json;
 pub use crate::policy::Verdict;
 
@@ -90,7 +88,8 @@ pub struct Decision<'a> {
     pub cause: Option<Cause>,
     pub delegation_id: Option<String>,
     pub policy: PolicyIdentity<'a>,
-    pub obligations: Vec<Value>,
+    /// A JSON list, as text: as trees, those of a hostile answer would take many times its size.
+    pub obligations: Cow<'a, str>,
 }
 
 /// Which policy and rule a decision came from, as far as the decider said so.
@@ -110,7 +109,7 @@ impl<'a> Decision<'a> {
             cause: None,
             delegation_id: None,
             policy: PolicyIdentity::default(),
-            obligations: Vec::new(),
+            obligations: Cow::Borrowed("[]"),
         }
     }
 
@@ -151,15 +150,12 @@ impl<'a> Decision<'a> {
         text!("policy_id", self.policy.id.as_deref());
         text!("policy_version", self.policy.version.as_deref());
         text!("rule_id", self.policy.rule_id.as_deref());
-        json.push_str(r#","obligations":["#);
-        for (index, obligation) in self.obligations.iter().enumerate() {
-            json.push_str(if index > 0 { "," } else { "" });
-            json.push_str(&obligation.to_string());
-        }
+        json.push_str(r#","obligations":"#);
+        json.push_str(&self.obligations);
         match self.cause {
-            None => json.push_str(r#"],"cause":null,"for_model":null}"#),
+            None => json.push_str(r#","cause":null,"for_model":null}"#),
             Some(cause) => {
-                json.push_str(r#"],"cause":"#);
+                json.push_str(r#","cause":"#);
                 json::push_text(json, &[cause.as_str()]);
                 json.push_str(r#","for_model":"#);
                 json::push_text(json, &["The call to ", tool, " ", cause.advice()]);
@@ -184,6 +180,12 @@ mod tests {
                 "for_model": null,
             })
         );
+    }
+
+    #[test]
+    fn obligations_are_written_as_they_are() {
+        let decision = Decision { obligations: Cow::Borrowed(r#"[1.0, {"a":2}]"#), ..Decision::allow(None) };
+        assert!(decision.to_json("pay").contains(r#","obligations":[1.0, {"a":2}],"cause":null"#));
     }
 
     #[test]

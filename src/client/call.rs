@@ -82,6 +82,12 @@ impl Call {
         self
     }
 
+    /// The largest answer that is read, in bytes, where that is less than the transport's own bound.
+    pub(crate) fn at_most(mut self, bytes: usize) -> Self {
+        self.request = self.request.at_most(bytes);
+        self
+    }
+
     /// Reads no more of an answer than is needed.
     pub(crate) fn until(mut self, watch: Watch) -> Self {
         self.request = self.request.until(watch);

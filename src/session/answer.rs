@@ -12,6 +12,9 @@ pub enum Decider {
     Proxy,
 }
 
+/// The largest answer to a check that is read, in bytes. A batch has many of them at once.
+pub const MOST_BYTES: usize = 1024 * 1024;
+
 /// What an answer to a check says.
 pub struct Answer {
     pub decision: Decision<'static>,
@@ -57,7 +60,8 @@ fn decide(status: u16, answer: Node<'_>) -> Decision<'static> {
         Err(odd) => return Decision { policy, ..Decision::block(Cause::Invalid, format!("enforce-invalid: {odd}")) },
     };
     let reason = text_of(answer, "reason").or_else(|| text_of(answer, "message"));
-    let obligations = answer.member("obligations").into_iter().flat_map(Node::items).filter_map(value_of).collect();
+    let obligations = answer.member("obligations").filter(|obligations| obligations.kind() == Kind::Array);
+    let obligations = obligations.map_or(Cow::Borrowed("[]"), |obligations| owned(obligations.raw().into()));
     let decision = Decision { reason, policy, obligations, ..Decision::allow(None) };
     match said {
         Some(Verdict::Allow) if is_success(status) => decision,

@@ -120,8 +120,8 @@ impl Session {
             Ok(question) => question,
             Err(error) => return Ok(Decision::block(Cause::Config, format!("enforce-unavailable: {error}"))),
         };
-        let sent =
-            question.limit(10).deadline(deadline).conceal(plan.token.jwt_token.as_deref()).send(self.client()).await;
+        let question = question.limit(10).at_most(answer::MOST_BYTES).deadline(deadline);
+        let sent = question.conceal(plan.token.jwt_token.as_deref()).send(self.client()).await;
         let decision = match sent {
             Ok(response) if response.says_revoked() => Decision::block(Cause::Token, "token-revoked"),
             Ok(response) => {

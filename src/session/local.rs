@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use once_cell::race::OnceBox;
+use serde_json::Value;
 
 use super::Session;
 use super::check::PlannedCall;
@@ -86,7 +87,10 @@ fn explain(decided: LocalDecision<'_>, require_policy: bool) -> Decision<'_> {
             id: decided.policy_id.map(Cow::Borrowed),
             ..PolicyIdentity::default()
         },
-        obligations: decided.obligations.iter().map(Obligation::to_json).collect(),
+        obligations: match decided.obligations.as_slice() {
+            [] => Cow::Borrowed("[]"),
+            obligations => Value::from_iter(obligations.iter().map(Obligation::to_json)).to_string().into(),
+        },
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) struct SendOptions {
     pub timeout: Option<Duration>,
     pub retry: bool,
     pub watch: Option<Watch>,
+    pub most_bytes: Option<usize>,
 }
 
 /// Tells from what has come of a body, each time some more did, whether no more is needed.
@@ -114,6 +115,12 @@ impl Request {
     /// Whether the request may be sent more than once.
     pub fn retry(mut self, retry: bool) -> Self {
         self.options.retry = retry;
+        self
+    }
+
+    /// The largest answer that is read, in bytes; [`MAX_BODY_BYTES`] holds where it is smaller.
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.options.most_bytes = Some(bytes);
         self
     }
 
@@ -262,14 +269,15 @@ impl fmt::Debug for Response {
 pub(super) async fn read(
     url: &Url,
     mut response: reqwest::Response,
-    watch: Option<Watch>,
+    options: &SendOptions,
 ) -> Result<Response, TransportError> {
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
-    let mut is_enough = watch.and_then(|watch| watch(&headers));
+    let most = options.most_bytes.unwrap_or(MAX_BODY_BYTES).min(MAX_BODY_BYTES);
+    let mut is_enough = options.watch.and_then(|watch| watch(&headers));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::broken_off(url, error))? {
-        if chunk.len() > MAX_BODY_BYTES.saturating_sub(body.len()) {
-            let message = format!("the answer of {} is larger than 16 MiB", shown(url));
+        if chunk.len() > most.saturating_sub(body.len()) {
+            let message = format!("the answer of {} is larger than {} MiB", shown(url), most >> 20);
             return Err(TransportError::new(TransportErrorKind::TooLarge, message));
         }
         body.extend_from_slice(&chunk);

@@ -271,7 +271,7 @@ async fn exchange(connections: &Connections, request: &Request, url: &Url) -> Re
         let response = client.execute(request.to(target)).await;
         let response = response.map_err(|error| TransportError::unanswered(url, error))?;
         let next = address::redirected(request.method(), target, &response).filter(|_| redirects < MAX_REDIRECTS);
-        let Some(next) = next else { return message::read(url, response, request.options.watch).await };
+        let Some(next) = next else { return message::read(url, response, &request.options).await };
         redirected = Some(next);
         redirects += 1;
     }

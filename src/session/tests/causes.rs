@@ -190,3 +190,19 @@ fn every_answer_of_the_service_has_its_cause() {
     }
     assert!(tried > 100_000, "{tried}");
 }
+
+#[test]
+fn an_answer_to_a_check_is_not_read_beyond_a_bound() {
+    let service = Service::start();
+    let session = in_mode(&service, "sdk");
+    let answered = |obligations: usize| {
+        let obligations = vec!["{}"; obligations].join(",");
+        let answer = format!(r#"{{"allowed":true,"reason":"fine","obligations":[{obligations}]}}"#);
+        service.answer("/iap/sdk/enforce", 200, answer);
+        check(&session)
+    };
+    assert_eq!(answered(300_000), ("allow".into(), "fine".into(), Value::Null));
+    let (action, reason, cause) = answered(400_000);
+    assert_eq!((action.as_str(), &cause), ("block", &json!("unavailable")));
+    assert!(reason.ends_with("/iap/sdk/enforce is larger than 1 MiB"), "{reason}");
+}
