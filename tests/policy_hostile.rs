@@ -111,6 +111,29 @@ fn a_budget_is_shared_by_all_tools_of_one_name() {
 }
 
 #[test]
+fn many_tools_of_one_name_do_not_multiply_a_large_policy_without_bound() {
+    let numbers: Vec<u32> = (0..1_000_000).collect();
+    let listed = statement(0, "t", "allow", json!([{"field": "args.v", "op": "notIn", "value": numbers}]));
+    let condition = json!([{"field": "args.v", "op": "eq", "value": 1}]);
+    let many = |count| (0..count).map(|index| statement(index, "t", "allow", condition.clone())).collect::<Vec<_>>();
+    let (usual, large, lists) = (many(100), many(10_000), vec![listed]);
+    for (statements, tools, is_evaluable) in
+        [(usual, 1_000, true), (large.clone(), 100, true), (large, 20_000, false), (lists, 20_000, false)]
+    {
+        let mut agent = agent("a", document("allow", statements));
+        agent["tools"] = vec![json!({"name": "t"}); tools].into();
+        let bundle = Bundle::compile(&json!({ "agents": [agent] })).unwrap();
+        let arguments = json!({"v": -1});
+        let call = LocalCall { tool: "t", arguments: &arguments, server: None, user_email: None };
+        let started = Instant::now();
+        let decision = decide(BundleState::Current(&bundle), Some("a"), &call, 0);
+        assert!(started.elapsed() < BOUND, "took {:?}", started.elapsed());
+        assert_eq!(decision.is_allowed(), is_evaluable, "{}", decision.reason);
+        assert_eq!(decision.ground == Ground::NotEvaluable, !is_evaluable, "{}", decision.reason);
+    }
+}
+
+#[test]
 fn globs_of_many_wildcards_are_bounded() {
     let text = "a/".repeat(5_000);
     for pattern in ["**a".repeat(20), "*?**".repeat(20), "**/".repeat(20)] {

@@ -7,6 +7,10 @@ use super::scope::lower_case;
 use super::{Document, EvaluationError, HashMap};
 use crate::json;
 
+/// How much the evaluations of one call may cost together, in statements and conditions: about a second. Only a large
+/// policy and many tools of one name come to that; one of them alone does not fit the service's answer.
+const MOST_WORK: usize = 1 << 24;
+
 /// The agents of an organisation with their policies, as the service hands them out, compiled.
 #[derive(Debug, Default)]
 pub struct Bundle {
@@ -130,6 +134,7 @@ impl Policy {
         for tool in objects(agent, "tools")? {
             compiled.add_tool(tool?)?;
         }
+        compiled.refuse_too_much_work()?;
         for member in objects(agent, "members")? {
             let member = member?;
             // One that is not in its normal form is nobody's.
@@ -162,6 +167,15 @@ impl Policy {
             capabilities,
         });
         Ok(())
+    }
+
+    /// A call is evaluated for each tool of its name.
+    fn refuse_too_much_work(&self) -> Result<(), EvaluationError> {
+        let most = self.tools_by_name.values().map(Vec::len).max().unwrap_or_default();
+        if most.saturating_mul(self.document.weight()) <= MOST_WORK {
+            return Ok(());
+        }
+        Err(malformed("a name has too many tools for a policy of this size"))
     }
 
     /// The tools that a name may mean: those of the server where it is known and has any, else all of that name.

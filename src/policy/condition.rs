@@ -88,6 +88,15 @@ impl Condition {
         }
     }
 
+    /// About how much testing it costs at most beside regular expressions and globs, in tests of a single value.
+    pub(super) fn weight(&self) -> usize {
+        const NUMBERS_PER_TEST: usize = 64;
+        match &self.test {
+            Test::In(set) | Test::NotIn(set) => 1 + set.numbers.len() / NUMBERS_PER_TEST,
+            _ => 1,
+        }
+    }
+
     /// What is tested about the field.
     pub(super) fn test(&self) -> &Test {
         &self.test

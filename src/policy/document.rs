@@ -123,6 +123,12 @@ impl Document {
         self.default
     }
 
+    /// About how much one evaluation can cost, in statements and conditions.
+    pub(super) fn weight(&self) -> usize {
+        let conditions = |statement: &Statement| statement.conditions.iter().map(Condition::weight).sum::<usize>();
+        self.statements.iter().map(|statement| 1 + conditions(statement)).sum()
+    }
+
     pub(super) fn own(&self) -> &Scope {
         &self.own
     }
