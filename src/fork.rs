@@ -6,9 +6,32 @@
 //! is not the child's.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwapOption;
 use once_cell::sync::OnceCell;
+
+/// How many forks led from the process that loaded the library to this one, as far as it was told.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// What tells a process from its parent. Its number alone does not where each is the first of its own namespace, and the
+/// count does not where a child was made by other means than `fork()`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Process {
+    number: u32,
+    forks: u32,
+}
+
+impl Process {
+    fn this() -> Self {
+        Self { number: std::process::id(), forks: FORKS.load(Ordering::Relaxed) }
+    }
+}
+
+/// Tells a child that it is one. Safe where only what is safe in a signal handler is.
+pub(crate) fn in_child() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
 
 /// A value that each process makes for itself.
 pub(crate) struct PerProcess<T> {
@@ -17,7 +40,7 @@ pub(crate) struct PerProcess<T> {
 }
 
 struct Slot<T> {
-    process: u32,
+    process: Process,
     value: OnceCell<Arc<T>>,
 }
 
@@ -35,14 +58,14 @@ impl<T> PerProcess<T> {
     /// The value of this process, where there is one.
     pub(crate) fn existing(&self) -> Option<Arc<T>> {
         let current = self.current.load();
-        let slot = current.as_ref().filter(|slot| slot.process == std::process::id())?;
+        let slot = current.as_ref().filter(|slot| slot.process == Process::this())?;
         slot.value.get().cloned()
     }
 
     fn slot(&self) -> Arc<Slot<T>> {
         let current = self.current.load_full();
         match &current {
-            Some(slot) if slot.process == std::process::id() => return Arc::clone(slot),
+            Some(slot) if slot.process == Process::this() => return Arc::clone(slot),
             _ => {}
         }
         let own = Slot::of_this_process();
@@ -76,7 +99,7 @@ impl<T> Drop for PerProcess<T> {
     /// Leaves the parent's value alone, also where the child never asked for its own.
     fn drop(&mut self) {
         if let Some(slot) = self.current.swap(None)
-            && slot.process != std::process::id()
+            && slot.process != Process::this()
         {
             std::mem::forget(slot);
         }
@@ -85,7 +108,7 @@ impl<T> Drop for PerProcess<T> {
 
 impl<T> Slot<T> {
     fn of_this_process() -> Arc<Self> {
-        Arc::new(Self { process: std::process::id(), value: OnceCell::new() })
+        Arc::new(Self { process: Process::this(), value: OnceCell::new() })
     }
 }
 
@@ -103,21 +126,29 @@ mod tests {
         assert_eq!(value.existing().as_deref(), Some(&1));
     }
 
+    /// What tells the parent of this process from it: another number, or another count where the number is the same.
+    fn parents() -> [Process; 2] {
+        let this = Process::this();
+        [Process { number: this.number.wrapping_add(1), ..this }, Process { forks: this.forks.wrapping_sub(1), ..this }]
+    }
+
     #[test]
     fn is_made_anew_in_another_process() {
-        let value = PerProcess::<u32>::new();
-        let parents = Arc::new(Slot { process: std::process::id().wrapping_add(1), value: OnceCell::new() });
-        parents.value.set(Arc::new(1)).unwrap();
-        value.current.store(Some(parents.clone()));
-        assert_eq!(value.existing(), None);
-        assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 2);
-        assert!(Arc::strong_count(&parents) > 1, "the parent's value was let go of");
+        for process in parents() {
+            let value = PerProcess::<u32>::new();
+            let parents = Arc::new(Slot { process, value: OnceCell::new() });
+            parents.value.set(Arc::new(1)).unwrap();
+            value.current.store(Some(parents.clone()));
+            assert_eq!(value.existing(), None);
+            assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 2);
+            assert!(Arc::strong_count(&parents) > 1, "the parent's value was let go of");
+        }
     }
 
     #[test]
     fn what_is_the_parents_is_not_dropped_with_the_rest() {
         let value = PerProcess::<u32>::new();
-        let parents = Arc::new(Slot { process: std::process::id().wrapping_add(1), value: OnceCell::new() });
+        let parents = Arc::new(Slot { process: parents()[0], value: OnceCell::new() });
         value.current.store(Some(parents.clone()));
         drop(value);
         assert_eq!(Arc::strong_count(&parents), 2);

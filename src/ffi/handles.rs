@@ -12,6 +12,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use once_cell::race::OnceBox;
 
 use super::completions::{Call, Queue};
+use super::forks;
 use crate::client::{Client, UserScope};
 use crate::session::Session;
 use crate::{Error, Result};
@@ -132,6 +133,7 @@ static TABLE: Table =
 
 /// Makes a handle for the object.
 pub(super) fn insert<T: Handle>(value: T) -> Result<*mut T::Opaque> {
+    forks::watch();
     TABLE.insert(value.into_object()).map(std::ptr::without_provenance_mut)
 }
 

@@ -7,6 +7,7 @@ mod cancellation;
 mod completions;
 #[cfg(test)]
 mod completions_tests;
+mod forks;
 mod guard;
 mod handles;
 mod methods;

@@ -1,6 +1,7 @@
 /* After fork() every handle goes on working, in the parent and in the child, whatever other threads were doing. */
-#include "fork.h"
-#include "service.h"
+#include "process.h"
+
+#include <sched.h>
 
 static struct service *service;
 static armoriq_client *client;
@@ -45,6 +46,34 @@ static void fork_once(void)
     fork_and_use(1);
 }
 
+/*
+ * A child that has its parent's process id: each is the first process of a namespace of its own. Only root may make those,
+ * and what made one starts no threads any more.
+ */
+static void with_the_parents_id(void)
+{
+    pid_t second, first = test_fork();
+    if (first == 0) {
+        if (unshare(CLONE_NEWPID) != 0) _exit(0);
+        first = test_fork();
+        if (first == 0) {
+            use_everything();
+            REQUIRE(unshare(CLONE_NEWPID) == 0);
+            second = test_fork();
+            if (second == 0) {
+                EXPECT(sdk, "data__fetch", "{}", NULL, ARMORIQ_ALLOW, "fine", NULL);
+                test_leave();
+            }
+            EXPECT(sdk, "data__fetch", "{}", NULL, ARMORIQ_ALLOW, "fine", NULL);
+            CHECK(getpid() == 1 && process_end(second, 60000) == 0);
+            test_leave();
+        }
+        CHECK(process_end(first, 120000) == 0);
+        test_leave();
+    }
+    test_wait(first);
+}
+
 int main(void)
 {
     service = service_start();
@@ -58,6 +87,7 @@ int main(void)
     test_plan(sdk, "[{\"name\": \"data__fetch\"}]");
     test_plan(local, "[{\"name\": \"data__fetch\"}, {\"name\": \"data__drop\"}]");
     fork_and_use(2);
+    with_the_parents_id();
     fork_while_busy(use_everything, fork_once, 1000);
 
     armoriq_session_free(sdk);
