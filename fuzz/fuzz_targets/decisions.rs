@@ -33,8 +33,9 @@ fuzz_target!(|bytes: &[u8]| {
     if decision.verdict != Verdict::Block {
         let reason = string_member(&answer, "reason").or_else(|| string_member(&answer, "message"));
         assert_eq!(decision.reason.as_deref(), reason);
-        let obligations = answer.get("obligations").and_then(Value::as_array);
-        assert!(obligations.map_or(&[][..], Vec::as_slice) == decision.obligations);
+        let none = Value::Array(Vec::new());
+        let obligations = answer.get("obligations").filter(|obligations| obligations.is_array()).unwrap_or(&none);
+        assert!(json::parse(&decision.obligations).is_ok_and(|kept| kept == *obligations));
     }
     let identity = ["policyId", "policy_id", "id", "matchedPolicyId"];
     let matched = ["matchedPolicy", "matched_policy"].iter().find_map(|name| answer.get(*name));
@@ -45,15 +46,20 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// What the answer says, none where it decides nothing or contradicts itself.
 fn verdict(status: u16, answer: &Map<String, Value>) -> Option<Verdict> {
-    let envelope = answer.get("enforcement").and_then(|envelope| envelope.get("action"));
+    let envelope = answer.get("enforcement");
+    let inside = envelope.and_then(|envelope| envelope.get("action"));
+    let itself = envelope.filter(|envelope| !envelope.is_object());
+    let named = ["enforcementAction", "enforcement_action", "action"].map(|name| answer.get(name));
     let mut strictest = None;
-    for action in [answer.get("enforcementAction"), answer.get("action"), envelope] {
+    for action in named.into_iter().chain([inside, itself]) {
         let Some(action) = action.filter(|action| !action.is_null()) else { continue };
         let rank = ["allow", "hold", "block"].iter().position(|name| action == name)?;
         strictest = strictest.max(Some(rank));
     }
     let allowed = answer.get("allowed").and_then(Value::as_bool);
+    let needs_approval = answer.get("requiresApproval") == Some(&Value::Bool(true));
     match (allowed, strictest) {
+        (Some(true), None | Some(0)) if needs_approval => Some(Verdict::Hold),
         (Some(true), None | Some(0)) => (200..300).contains(&status).then_some(Verdict::Allow),
         (_, Some(1)) => Some(Verdict::Hold),
         _ => None,
