@@ -60,7 +60,8 @@
  * Text            UTF-8, ended by NUL: refuse a text of another language that holds one, or only
  *                 what stands before it is checked. JSON at most 16 MiB and 128 levels deep; a
  *                 duplicate key, NaN, or anything after the value is refused, and so is an unknown
- *                 option, by name. Where JSON is optional, NULL means {}.
+ *                 option, by name. Where JSON is optional, NULL means {}. A member of options or
+ *                 params that is null, or a text that is empty, counts as left out.
  *
  * Pointers        An out parameter for a handle and required text must not be NULL (that is
  *                 ARMORIQ_ERR_INVALID_ARGUMENT); `char **json` and `armoriq_verdict *` may be.
@@ -248,14 +249,14 @@ void armoriq_string_free(char *text);
 /**
  * Installs a logger, or removes it. The library is silent until then, and never prints anything itself.
  *
- * max_level: the most detailed level wanted, 1 (errors only) to 5 (trace). logger: NULL removes the logger; when
- * the call returns, no call of the old one is in flight on another thread. user_data is handed to each call and
- * must stay valid until then. json: JSON null, or the error object; may be NULL.
+ * max_level: the most detailed level wanted, 1 (errors only) to 5 (trace). logger: NULL removes the logger,
+ * whatever the level; when the call returns, no call of the old one is in flight on another thread. user_data is
+ * handed to each call and must stay valid until then. json: JSON null, or the error object; may be NULL.
  *
  * Thread-safe; blocks while calls of an old logger run.
  *
  * Errors:
- * ARMORIQ_ERR_INVALID_ARGUMENT: max_level is not from 1 to 5.
+ * ARMORIQ_ERR_INVALID_ARGUMENT: max_level is not from 1 to 5, and there is a logger.
  */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_set_logger(int32_t max_level,
@@ -275,24 +276,26 @@ armoriq_status armoriq_set_logger(int32_t max_level,
  * abi_version: always ARMORIQ_ABI_VERSION. options: a JSON object, or NULL for what the environment says. All
  * members are optional; unknown ones are refused.
  *
- *     member                          type, default                                       environment
- *     api_key                         text                                                ARMORIQ_API_KEY, else the saved profile
- *     backend_endpoint                URL, by use_production                              ARMORIQ_BACKEND_URL, BACKEND_ENDPOINT
- *     proxy_endpoint, iap_endpoint    URL, the backend's own                              PROXY_ENDPOINT, IAP_ENDPOINT
- *     proxy_endpoints                 {server: URL}                                       {SERVER}_PROXY_URL
- *     use_production                  true; false is a local control plane                ARMORIQ_ENV
- *     agent_id, user_id, context_id   text                                                AGENT_ID, USER_ID, CONTEXT_ID
- *     timeout_ms                      30000: the longest time for one request
- *     max_retries                     3, where a request may be sent again
+ *     member                          type, default                                           environment
+ *     api_key                         text                                                    ARMORIQ_API_KEY, else the saved profile
+ *     backend_endpoint                URL, by use_production                                  ARMORIQ_BACKEND_URL, BACKEND_ENDPOINT
+ *     proxy_endpoint, iap_endpoint    URL, the backend's own                                  PROXY_ENDPOINT, IAP_ENDPOINT
+ *     proxy_endpoints                 {server: URL}                                           {SERVER}_PROXY_URL
+ *     use_production                  true; false is a local control plane                    ARMORIQ_ENV
+ *     agent_id, user_id, context_id   text                                                    AGENT_ID, USER_ID, CONTEXT_ID
+ *     timeout_ms                      1 to 86400000, 30000: the longest time for one request
+ *     max_retries                     0 to 100, 3: where a request may be sent again
  *     verify_ssl                      true
- *     ca_certificates                 path of a PEM file with further roots               SSL_CERT_FILE
+ *     ca_certificates                 path of a PEM file with further roots                   SSL_CERT_FILE
  *     client_certificate, client_key  paths of PEM files
- *     mcp_credentials                 {server: {"authType": "bearer", "token": ...}}      ARMORIQ_MCP_CREDENTIALS
- *     iap_public_key                  text or JWK: the key that tokens are verified with  ARMORIQ_IAP_PUBLIC_KEY
- *     user_context_ttl_seconds        300: how long armoriq_user_resolve is remembered
+ *     mcp_credentials                 {server: {"authType": "bearer", "token": ...}}          ARMORIQ_MCP_CREDENTIALS
+ *     iap_public_key                  text or JWK: the key that tokens are verified with      ARMORIQ_IAP_PUBLIC_KEY
+ *     user_context_ttl_seconds        0 to 86400, 300: how long users are remembered
  *     require_policy                  false; true blocks agents that have no policy
- *     product                         text: which saved profile                           ARMORIQ_PRODUCT
+ *     product                         text: which saved profile                               ARMORIQ_PRODUCT
  *     observability, audit            objects, accepted for later
+ *
+ * A request is sent again after 1, 2, and then each 4 s; later, up to 30 s, where the service asks for it.
  *
  * client receives the handle and must not be NULL. json: JSON null, or the error object; may be NULL.
  *
@@ -300,7 +303,8 @@ armoriq_status armoriq_set_logger(int32_t max_level,
  *
  * Errors:
  * ARMORIQ_ERR_ABI_MISMATCH, ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, an unknown option, a wrong type),
- * ARMORIQ_ERR_CONFIGURATION (no API key, or one of the wrong form).
+ * ARMORIQ_ERR_CONFIGURATION (no API key or one of the wrong form, an endpoint that is no URL, a file or a key that
+ * cannot be read).
  *
  *     armoriq_client *client = NULL;
  *     char *json = NULL;
@@ -337,10 +341,13 @@ armoriq_status armoriq_client_from_config(uint32_t abi_version,
  * Never blocks. Thread-safe.
  *
  * Errors:
- * ARMORIQ_ERR_CONFIGURATION: not an ArmorIQ key; the old one stays.
+ * ARMORIQ_ERR_CONFIGURATION (not an ArmorIQ key), ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_CLOSED; the old one
+ * stays.
  */
 ARMORIQ_MUST_USE
-armoriq_status armoriq_client_set_api_key(armoriq_client *client, const char *api_key, char **json);
+armoriq_status armoriq_client_set_api_key(armoriq_client *client,
+                                          const char *api_key,
+                                          char **json);
 
 /**
  * Tells what the client was set up with: backend, iap, proxy (null when unset), user_id, agent_id,
@@ -485,12 +492,13 @@ typedef int32_t armoriq_verdict;
  * json: the intent token as a JSON object, or the error object. Only tools of the plan pass a check.
  *
  * A plan that grew is put under the token at hand; one that did not change costs nothing; an expired token is
- * replaced. On failure the plan that was in force stays in force. Blocks on the network, with retries. Thread-safe.
+ * replaced. On failure the plan that was in force stays in force. Blocks as armoriq_client_get_intent_token or
+ * armoriq_client_reanchor does, and in local mode for the policy, too. Thread-safe.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, no tool calls, a malformed name), ARMORIQ_ERR_POLICY_BLOCKED,
- * ARMORIQ_ERR_INVALID_TOKEN, ARMORIQ_ERR_INTENT_REANCHOR, ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT,
- * ARMORIQ_ERR_CLOSED.
+ * ARMORIQ_ERR_INVALID_TOKEN, ARMORIQ_ERR_TOKEN_REVOKED (the one of a plan that grew),
+ * ARMORIQ_ERR_INTENT_REANCHOR, ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT, ARMORIQ_ERR_CLOSED.
  */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_session_start_plan(armoriq_session *session,
@@ -550,7 +558,7 @@ armoriq_status armoriq_session_check(armoriq_session *session,
  * the error object; may be NULL. Every decision is ARMORIQ_OK.
  *
  * In local mode it decides in this process and does not block, and costs less than so many checks; in the other modes
- * it asks about up to eight calls at a time. Thread-safe.
+ * it asks about up to eight calls at a time, for 10 s at the most in all. Thread-safe.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT (bad JSON, no or too many calls, a call without a tool, arguments that are no object,
@@ -635,10 +643,12 @@ armoriq_status armoriq_session_dispatch(armoriq_session *session,
  * who wait for the same one, one gets "approved" and the others ARMORIQ_ERR_DELEGATION.
  *
  * delegation_id: from the decision. options: a JSON object, or NULL: timeout_ms (300000), interval_ms (5000,
- * how often to look), user_email. json: `{"status": "approved" | "rejected" | "expired" | "timeout"}`, or the
- * error object. Make the call only on "approved". Looks at once, then blocks for up to timeout_ms,
- * and for 2 s more where an approval came at the last moment. Those who wait for the same one share their requests.
- * Thread-safe.
+ * how often to look), user_email (needed where the session has no user: without one an approval that came is not
+ * marked as used, and the wait ends with ARMORIQ_ERR_INVALID_ARGUMENT). json:
+ * `{"status": "approved" | "rejected" | "expired" | "timeout"}`, or the error object. Make the call only on
+ * "approved"; "timeout" may also be a service that does not answer. Looks at once, then blocks for up to
+ * timeout_ms, and for 2 s more where an approval came at the last moment. Those who wait for the same one share
+ * their requests. Thread-safe.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT, ARMORIQ_ERR_DELEGATION (the service refused, or the approval was used before),
@@ -658,7 +668,7 @@ armoriq_status armoriq_session_reset(armoriq_session *session,
 /**
  * Tells where the session stands: session_id, mode, user_email, last_plan_start ("minted", "reanchored",
  * "unchanged"), current_token; each null when there is none. The token is a secret: do not log it. Never blocks.
- * Thread-safe.
+ * Thread-safe. Works after armoriq_client_close too.
  */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_session_info(armoriq_session *session,
@@ -684,6 +694,9 @@ void armoriq_session_free(armoriq_session *session);
  * capabilities, member, derived. documents: a JSON object with agent, group and floor, each an
  * armor.policy.v2 document and each optional, one of them there. json: verdict ("allow", "hold", "block"),
  * floorVerdict, approval, obligations, provenance; or the error object. Never blocks. Thread-safe.
+ *
+ * Always give a timestamp: without one, or with one that is no text, every expiry has passed, also that of a rule that
+ * blocks. Unknown members of call are passed over.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT: bad JSON, or what cannot be evaluated, the message then starting with
@@ -832,8 +845,11 @@ armoriq_status armoriq_client_invoke_with_policy(armoriq_client *client,
  * refuses the plan: reason, enforcement_action, metadata), ARMORIQ_ERR_INVALID_TOKEN (no token was issued),
  * ARMORIQ_ERR_SERVICE, ARMORIQ_ERR_TIMEOUT (no answer), ARMORIQ_ERR_CLOSED.
  *
- *     armoriq_client_get_intent_token(client,
- *         "{\"plan\": {\"goal\": \"g\", \"steps\": [{\"action\": \"pay\", \"mcp\": \"bank\", \"params\": {}}]}}", &json);
+ *     const char *params = "{\"plan\": {\"goal\": \"g\", \"steps\": ["
+ *                          "{\"action\": \"pay\", \"mcp\": \"bank\", \"params\": {}}]}}";
+ *     if (armoriq_client_get_intent_token(client, params, &json) != ARMORIQ_OK)
+ *         fprintf(stderr, "%s\n", json);
+ *     armoriq_string_free(json);
  */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_get_intent_token(armoriq_client *client,
@@ -1027,7 +1043,7 @@ armoriq_status armoriq_client_create_delegation_request(armoriq_client *client,
  * params: a JSON object: user_email, tool (texts) and amount (a number that is not negative), required: those
  * of the request; plan_id (text): the service finds none without it. json: delegation_id, approver_email,
  * approver_role, delegation_token (each null where it is not known), approved (true); JSON null where there is
- * none, which an answer that cannot be read also means; or the error object. Spend it with
+ * none, which a refusal and an answer that cannot be read also mean; or the error object. Spend it with
  * armoriq_client_mark_delegation_executed before the call is made.
  *
  * Blocks for up to the client's timeout_ms; it is tried once. Thread-safe.
@@ -1208,8 +1224,9 @@ armoriq_status armoriq_client_get_mcp_tool_schemas(armoriq_client *client,
  *     amount_unit                          "cents", or null for the currency's own unit
  *     currency, recipient_field, category  texts
  *
- * A server of which the service knows nothing has an empty tool_metadata, which is not remembered; all else is, for
- * the client's life. Blocks for up to the client's timeout_ms, and not while it is remembered. Thread-safe.
+ * A server of which the service knows or tells nothing (an HTTP error, too) has an empty tool_metadata, which is not
+ * remembered; all else is, for the client's life. Blocks for up to the client's timeout_ms, and not while it is
+ * remembered. Thread-safe.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_SERVICE,
@@ -1224,8 +1241,8 @@ armoriq_status armoriq_client_fetch_tool_metadata(armoriq_client *client,
  * Tells what a role of the organisation is called on an MCP server.
  *
  * params: a JSON object: mcp_name and org_role, required texts. json: a JSON text: the server's name for the
- * role, or org_role itself where it has none; or the error object. Asks and remembers as
- * armoriq_client_fetch_tool_metadata does. Thread-safe.
+ * role, or org_role itself where it has none or the service tells nothing (an HTTP error, too); or the error object.
+ * Asks and remembers as armoriq_client_fetch_tool_metadata does. Thread-safe.
  *
  * Errors:
  * ARMORIQ_ERR_INVALID_ARGUMENT (an unknown, missing or mistyped parameter), ARMORIQ_ERR_SERVICE,
@@ -1278,7 +1295,10 @@ armoriq_status armoriq_client_resolve_role(armoriq_client *client,
  * tool or no server (by its place), or a schema whose references make it too large; then nothing is declared.
  * ARMORIQ_ERR_CLOSED.
  *
- *     armoriq_client_declare_tools(client, "{\"tools\": [{\"name\": \"pay\", \"input_schema\": {\"type\": \"object\"}}]}", &json);
+ *     const char *params = "{\"tools\": [{\"name\": \"pay\", \"input_schema\": {\"type\": \"object\"}}]}";
+ *     if (armoriq_client_declare_tools(client, params, &json) != ARMORIQ_OK)
+ *         fprintf(stderr, "%s\n", json);
+ *     armoriq_string_free(json);
  */
 ARMORIQ_MUST_USE
 armoriq_status armoriq_client_declare_tools(armoriq_client *client,
@@ -1578,9 +1598,10 @@ armoriq_status armoriq_submit_check(armoriq_session *session,
  * started for it), ARMORIQ_ERR_INTERNAL.
  *
  *     armoriq_call *call = NULL;
- *     armoriq_submit(NULL, session, queue, 8, "await_approval", "{\"delegation_id\": \"del_1\"}", &call, &json);
- *     ...
- *     armoriq_call_cancel(call, NULL); // its completion is in the queue now, whatever happened
+ *     const char *params = "{\"delegation_id\": \"del_1\"}";
+ *     if (armoriq_submit(NULL, session, queue, 8, "await_approval", params, &call, NULL)) return;
+ *     // later; its completion is in the queue then, whatever happened
+ *     if (armoriq_call_cancel(call, NULL) != ARMORIQ_OK) puts("no such call");
  *     armoriq_call_free(call);
  */
 ARMORIQ_MUST_USE

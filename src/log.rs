@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering, fence};
 
 use arc_swap::ArcSwapOption;
 
+use crate::fork::PerProcess;
+
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -35,8 +37,8 @@ type Write = dyn Fn(Level, &CStr, &CStr) + Send + Sync;
 
 struct Sink {
     write: Box<Write>,
-    /// How many calls of `write` run.
-    running: AtomicUsize,
+    /// How many calls of `write` run. A child has a count of its own: those of its parent do not end there.
+    running: PerProcess<AtomicUsize>,
 }
 
 static MAX_LEVEL: AtomicI32 = AtomicI32::new(0);
@@ -49,7 +51,7 @@ thread_local! {
 
 /// Installs a sink; the old one, if any, has no call in flight when this returns.
 pub fn set_sink(max_level: Level, write: impl Fn(Level, &CStr, &CStr) + Send + Sync + 'static) {
-    replace(max_level.number(), Some(Arc::new(Sink { write: Box::new(write), running: AtomicUsize::new(0) })));
+    replace(max_level.number(), Some(Arc::new(Sink { write: Box::new(write), running: PerProcess::new() })));
 }
 
 /// Removes the sink; it has no call in flight when this returns, the caller's own apart.
@@ -61,8 +63,9 @@ fn replace(max_level: i32, sink: Option<Arc<Sink>>) {
     MAX_LEVEL.store(0, Ordering::SeqCst);
     let old = SINK.swap(sink);
     MAX_LEVEL.store(max_level, Ordering::SeqCst);
+    let Some(running) = old.as_ref().map(|old| old.running.get()) else { return };
     let own = usize::from(WRITING.get());
-    while old.as_ref().is_some_and(|old| old.running.load(Ordering::SeqCst) > own) {
+    while running.load(Ordering::SeqCst) > own {
         std::thread::yield_now();
     }
 }
@@ -78,8 +81,8 @@ pub fn write(level: Level, target: &str, message: Arguments<'_>) {
         return;
     }
     let Some(sink) = SINK.load_full() else { return };
-    sink.running.fetch_add(1, Ordering::SeqCst);
-    let _running = Running(&sink.running);
+    let running = Running(sink.running.get());
+    running.0.fetch_add(1, Ordering::SeqCst);
     fence(Ordering::SeqCst);
     // Removed between the load and the count: whoever removed it may not have waited for this call.
     if !SINK.load().as_ref().is_some_and(|current| Arc::ptr_eq(current, &sink)) {
@@ -92,9 +95,9 @@ pub fn write(level: Level, target: &str, message: Arguments<'_>) {
     WRITING.set(false);
 }
 
-struct Running<'a>(&'a AtomicUsize);
+struct Running(Arc<AtomicUsize>);
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

@@ -37,17 +37,19 @@ handle!(Client, armoriq_client);
 /// | proxy_endpoints | {server: URL} | {SERVER}_PROXY_URL |
 /// | use_production | true; false is a local control plane | ARMORIQ_ENV |
 /// | agent_id, user_id, context_id | text | AGENT_ID, USER_ID, CONTEXT_ID |
-/// | timeout_ms | 30000: the longest time for one request | |
-/// | max_retries | 3, where a request may be sent again | |
+/// | timeout_ms | 1 to 86400000, 30000: the longest time for one request | |
+/// | max_retries | 0 to 100, 3: where a request may be sent again | |
 /// | verify_ssl | true | |
 /// | ca_certificates | path of a PEM file with further roots | SSL_CERT_FILE |
 /// | client_certificate, client_key | paths of PEM files | |
 /// | mcp_credentials | {server: {"authType": "bearer", "token": ...}} | ARMORIQ_MCP_CREDENTIALS |
 /// | iap_public_key | text or JWK: the key that tokens are verified with | ARMORIQ_IAP_PUBLIC_KEY |
-/// | user_context_ttl_seconds | 300: how long armoriq_user_resolve is remembered | |
+/// | user_context_ttl_seconds | 0 to 86400, 300: how long users are remembered | |
 /// | require_policy | false; true blocks agents that have no policy | |
 /// | product | text: which saved profile | ARMORIQ_PRODUCT |
 /// | observability, audit | objects, accepted for later | |
+///
+/// A request is sent again after 1, 2, and then each 4 s; later, up to 30 s, where the service asks for it.
 ///
 /// `client` receives the handle and must not be NULL. `json`: JSON `null`, or the error object; may be NULL.
 ///
@@ -55,7 +57,8 @@ handle!(Client, armoriq_client);
 ///
 /// # Errors
 /// `ARMORIQ_ERR_ABI_MISMATCH`, `ARMORIQ_ERR_INVALID_ARGUMENT` (bad JSON, an unknown option, a wrong type),
-/// `ARMORIQ_ERR_CONFIGURATION` (no API key, or one of the wrong form).
+/// `ARMORIQ_ERR_CONFIGURATION` (no API key or one of the wrong form, an endpoint that is no URL, a file or a key that
+/// cannot be read).
 ///
 /// ```c
 /// armoriq_client *client = NULL;
@@ -114,7 +117,8 @@ pub unsafe extern "C" fn armoriq_client_from_config(
 /// Never blocks. Thread-safe.
 ///
 /// # Errors
-/// `ARMORIQ_ERR_CONFIGURATION`: not an ArmorIQ key; the old one stays.
+/// `ARMORIQ_ERR_CONFIGURATION` (not an ArmorIQ key), `ARMORIQ_ERR_INVALID_ARGUMENT`, `ARMORIQ_ERR_CLOSED`; the old one
+/// stays.
 ///
 /// # Safety
 /// As the header's conventions say.

@@ -53,7 +53,7 @@ pub unsafe extern "C" fn armoriq_client_create_delegation_request(
 /// `params`: a JSON object: `user_email`, `tool` (texts) and `amount` (a number that is not negative), required: those
 /// of the request; `plan_id` (text): the service finds none without it. `json`: `delegation_id`, `approver_email`,
 /// `approver_role`, `delegation_token` (each null where it is not known), `approved` (true); JSON null where there is
-/// none, which an answer that cannot be read also means; or the error object. Spend it with
+/// none, which a refusal and an answer that cannot be read also mean; or the error object. Spend it with
 /// `armoriq_client_mark_delegation_executed` before the call is made.
 ///
 /// Blocks for up to the client's `timeout_ms`; it is tried once. Thread-safe.

@@ -150,8 +150,9 @@ pub unsafe extern "C" fn armoriq_client_get_mcp_tool_schemas(
 /// | amount_unit | "cents", or null for the currency's own unit |
 /// | currency, recipient_field, category | texts |
 ///
-/// A server of which the service knows nothing has an empty `tool_metadata`, which is not remembered; all else is, for
-/// the client's life. Blocks for up to the client's `timeout_ms`, and not while it is remembered. Thread-safe.
+/// A server of which the service knows or tells nothing (an HTTP error, too) has an empty `tool_metadata`, which is not
+/// remembered; all else is, for the client's life. Blocks for up to the client's `timeout_ms`, and not while it is
+/// remembered. Thread-safe.
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT` (an unknown, missing or mistyped parameter), `ARMORIQ_ERR_SERVICE`,
@@ -173,8 +174,8 @@ pub unsafe extern "C" fn armoriq_client_fetch_tool_metadata(
 /// Tells what a role of the organisation is called on an MCP server.
 ///
 /// `params`: a JSON object: `mcp_name` and `org_role`, required texts. `json`: a JSON text: the server's name for the
-/// role, or `org_role` itself where it has none; or the error object. Asks and remembers as
-/// `armoriq_client_fetch_tool_metadata` does. Thread-safe.
+/// role, or `org_role` itself where it has none or the service tells nothing (an HTTP error, too); or the error object.
+/// Asks and remembers as `armoriq_client_fetch_tool_metadata` does. Thread-safe.
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT` (an unknown, missing or mistyped parameter), `ARMORIQ_ERR_SERVICE`,

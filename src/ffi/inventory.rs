@@ -44,7 +44,10 @@ use super::text::Text;
 /// `ARMORIQ_ERR_CLOSED`.
 ///
 /// ```c
-/// armoriq_client_declare_tools(client, "{\"tools\": [{\"name\": \"pay\", \"input_schema\": {\"type\": \"object\"}}]}", &json);
+/// const char *params = "{\"tools\": [{\"name\": \"pay\", \"input_schema\": {\"type\": \"object\"}}]}";
+/// if (armoriq_client_declare_tools(client, params, &json) != ARMORIQ_OK)
+///     fprintf(stderr, "%s\n", json);
+/// armoriq_string_free(json);
 /// ```
 ///
 /// # Safety

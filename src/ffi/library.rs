@@ -68,14 +68,14 @@ pub unsafe extern "C" fn armoriq_string_free(text: *mut c_char) {
 
 /// Installs a logger, or removes it. The library is silent until then, and never prints anything itself.
 ///
-/// `max_level`: the most detailed level wanted, 1 (errors only) to 5 (trace). `logger`: NULL removes the logger; when
-/// the call returns, no call of the old one is in flight on another thread. `user_data` is handed to each call and
-/// must stay valid until then. `json`: JSON `null`, or the error object; may be NULL.
+/// `max_level`: the most detailed level wanted, 1 (errors only) to 5 (trace). `logger`: NULL removes the logger,
+/// whatever the level; when the call returns, no call of the old one is in flight on another thread. `user_data` is
+/// handed to each call and must stay valid until then. `json`: JSON `null`, or the error object; may be NULL.
 ///
 /// Thread-safe; blocks while calls of an old logger run.
 ///
 /// # Errors
-/// `ARMORIQ_ERR_INVALID_ARGUMENT`: `max_level` is not from 1 to 5.
+/// `ARMORIQ_ERR_INVALID_ARGUMENT`: `max_level` is not from 1 to 5, and there is a logger.
 ///
 /// # Safety
 /// `logger` and `user_data` stay valid until the logger is removed or replaced.

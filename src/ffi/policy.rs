@@ -18,6 +18,9 @@ use crate::{Error, json};
 /// `armor.policy.v2` document and each optional, one of them there. `json`: `verdict` ("allow", "hold", "block"),
 /// `floorVerdict`, `approval`, `obligations`, `provenance`; or the error object. Never blocks. Thread-safe.
 ///
+/// Always give a timestamp: without one, or with one that is no text, every expiry has passed, also that of a rule that
+/// blocks. Unknown members of `call` are passed over.
+///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT`: bad JSON, or what cannot be evaluated, the message then starting with
 /// `NotPortable: ` (a regular expression outside the portable subset), `UnsupportedTime: `, `NoDocument: ` or

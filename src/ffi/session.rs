@@ -102,12 +102,13 @@ pub const ARMORIQ_HOLD: armoriq_verdict = 2;
 /// `json`: the intent token as a JSON object, or the error object. Only tools of the plan pass a check.
 ///
 /// A plan that grew is put under the token at hand; one that did not change costs nothing; an expired token is
-/// replaced. On failure the plan that was in force stays in force. Blocks on the network, with retries. Thread-safe.
+/// replaced. On failure the plan that was in force stays in force. Blocks as `armoriq_client_get_intent_token` or
+/// `armoriq_client_reanchor` does, and in local mode for the policy, too. Thread-safe.
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT` (bad JSON, no tool calls, a malformed name), `ARMORIQ_ERR_POLICY_BLOCKED`,
-/// `ARMORIQ_ERR_INVALID_TOKEN`, `ARMORIQ_ERR_INTENT_REANCHOR`, `ARMORIQ_ERR_SERVICE`, `ARMORIQ_ERR_TIMEOUT`,
-/// `ARMORIQ_ERR_CLOSED`.
+/// `ARMORIQ_ERR_INVALID_TOKEN`, `ARMORIQ_ERR_TOKEN_REVOKED` (the one of a plan that grew),
+/// `ARMORIQ_ERR_INTENT_REANCHOR`, `ARMORIQ_ERR_SERVICE`, `ARMORIQ_ERR_TIMEOUT`, `ARMORIQ_ERR_CLOSED`.
 ///
 /// # Safety
 /// As the header's conventions say.
@@ -195,7 +196,7 @@ pub unsafe extern "C" fn armoriq_session_check(
 /// the error object; may be NULL. **Every decision is `ARMORIQ_OK`.**
 ///
 /// In local mode it decides in this process and does not block, and costs less than so many checks; in the other modes
-/// it asks about up to eight calls at a time. Thread-safe.
+/// it asks about up to eight calls at a time, for 10 s at the most in all. Thread-safe.
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT` (bad JSON, no or too many calls, a call without a tool, arguments that are no object,
@@ -327,10 +328,12 @@ pub unsafe extern "C" fn armoriq_session_dispatch(
 /// who wait for the same one, one gets "approved" and the others `ARMORIQ_ERR_DELEGATION`.
 ///
 /// `delegation_id`: from the decision. `options`: a JSON object, or NULL: `timeout_ms` (300000), `interval_ms` (5000,
-/// how often to look), `user_email`. `json`: `{"status": "approved" | "rejected" | "expired" | "timeout"}`, or the
-/// error object. Make the call only on "approved". Looks at once, then blocks for up to `timeout_ms`,
-/// and for 2 s more where an approval came at the last moment. Those who wait for the same one share their requests.
-/// Thread-safe.
+/// how often to look), `user_email` (needed where the session has no user: without one an approval that came is not
+/// marked as used, and the wait ends with `ARMORIQ_ERR_INVALID_ARGUMENT`). `json`:
+/// `{"status": "approved" | "rejected" | "expired" | "timeout"}`, or the error object. Make the call only on
+/// "approved"; "timeout" may also be a service that does not answer. Looks at once, then blocks for up to
+/// `timeout_ms`, and for 2 s more where an approval came at the last moment. Those who wait for the same one share
+/// their requests. Thread-safe.
 ///
 /// # Errors
 /// `ARMORIQ_ERR_INVALID_ARGUMENT`, `ARMORIQ_ERR_DELEGATION` (the service refused, or the approval was used before),
@@ -373,7 +376,7 @@ pub unsafe extern "C" fn armoriq_session_reset(
 
 /// Tells where the session stands: `session_id`, `mode`, `user_email`, `last_plan_start` ("minted", "reanchored",
 /// "unchanged"), `current_token`; each null when there is none. The token is a secret: do not log it. Never blocks.
-/// Thread-safe.
+/// Thread-safe. Works after `armoriq_client_close` too.
 ///
 /// # Safety
 /// As the header's conventions say.

@@ -96,9 +96,10 @@ pub unsafe extern "C" fn armoriq_submit_check(
 ///
 /// ```c
 /// armoriq_call *call = NULL;
-/// armoriq_submit(NULL, session, queue, 8, "await_approval", "{\"delegation_id\": \"del_1\"}", &call, &json);
-/// ...
-/// armoriq_call_cancel(call, NULL); // its completion is in the queue now, whatever happened
+/// const char *params = "{\"delegation_id\": \"del_1\"}";
+/// if (armoriq_submit(NULL, session, queue, 8, "await_approval", params, &call, NULL)) return;
+/// // later; its completion is in the queue then, whatever happened
+/// if (armoriq_call_cancel(call, NULL) != ARMORIQ_OK) puts("no such call");
 /// armoriq_call_free(call);
 /// ```
 ///

@@ -33,8 +33,11 @@ use super::text::Text;
 /// `ARMORIQ_ERR_SERVICE`, `ARMORIQ_ERR_TIMEOUT` (no answer), `ARMORIQ_ERR_CLOSED`.
 ///
 /// ```c
-/// armoriq_client_get_intent_token(client,
-///     "{\"plan\": {\"goal\": \"g\", \"steps\": [{\"action\": \"pay\", \"mcp\": \"bank\", \"params\": {}}]}}", &json);
+/// const char *params = "{\"plan\": {\"goal\": \"g\", \"steps\": ["
+///                      "{\"action\": \"pay\", \"mcp\": \"bank\", \"params\": {}}]}}";
+/// if (armoriq_client_get_intent_token(client, params, &json) != ARMORIQ_OK)
+///     fprintf(stderr, "%s\n", json);
+/// armoriq_string_free(json);
 /// ```
 ///
 /// # Safety

@@ -1,4 +1,5 @@
 /* The logger that a host installs: what it is told, that it may call back, and that it is gone when it was removed. */
+#include "fork.h"
 #include "service.h"
 
 static struct service *service;
@@ -51,6 +52,56 @@ static void removed_while_it_is_called(void)
     CHECK(after_removal == 0);
 }
 
+/* A logger that stays in its first call for as long as it is told. */
+struct staying {
+    int inside, leave, left;
+};
+
+static void stay(void *user_data, int32_t level, const char *target, const char *message)
+{
+    struct staying *staying = user_data;
+    (void)level;
+    (void)target;
+    (void)message;
+    __sync_fetch_and_add(&staying->inside, 1);
+    while (!__sync_fetch_and_add(&staying->leave, 0)) test_sleep_ms(1);
+    __sync_fetch_and_add(&staying->left, 1);
+}
+
+static void *go_wrong_once(void *unused)
+{
+    (void)unused;
+    go_wrong();
+    return NULL;
+}
+
+static void wait_for(int *counter)
+{
+    while (!__sync_fetch_and_add(counter, 0)) test_sleep_ms(1);
+}
+
+/* The parent's call never ends in a child: nothing is waited for there. */
+static void removed_in_a_child_that_is_made_while_it_is_called(void)
+{
+    struct staying staying = {0, 0, 0};
+    pthread_t thread;
+    pid_t child;
+    CHECK_STATUS(ARMORIQ_OK, armoriq_set_logger(5, stay, &staying, NULL));
+    REQUIRE(pthread_create(&thread, NULL, go_wrong_once, NULL) == 0);
+    wait_for(&staying.inside);
+    child = test_fork();
+    if (child == 0) {
+        alarm((unsigned)test_patient(60000) / 1000);
+        CHECK_STATUS(ARMORIQ_OK, armoriq_set_logger(5, NULL, NULL, NULL));
+        test_leave();
+    }
+    test_wait(child);
+    __sync_fetch_and_add(&staying.leave, 1);
+    CHECK_STATUS(ARMORIQ_OK, armoriq_set_logger(5, NULL, NULL, NULL));
+    CHECK(staying.inside == staying.left);
+    pthread_join(thread, NULL);
+}
+
 int main(void)
 {
     static const int32_t no_levels[] = {0, 6, -1, INT32_MAX, INT32_MIN};
@@ -72,6 +123,7 @@ int main(void)
     go_wrong();
     CHECK(lines == 0 && errors_only == 0);
     removed_while_it_is_called();
+    removed_in_a_child_that_is_made_while_it_is_called();
 
     armoriq_client_free(client);
     service_stop(service);

@@ -36,7 +36,8 @@
  * Text            UTF-8, ended by NUL: refuse a text of another language that holds one, or only
  *                 what stands before it is checked. JSON at most 16 MiB and 128 levels deep; a
  *                 duplicate key, NaN, or anything after the value is refused, and so is an unknown
- *                 option, by name. Where JSON is optional, NULL means {}.
+ *                 option, by name. Where JSON is optional, NULL means {}. A member of options or
+ *                 params that is null, or a text that is empty, counts as left out.
  *
  * Pointers        An out parameter for a handle and required text must not be NULL (that is
  *                 ARMORIQ_ERR_INVALID_ARGUMENT); `char **json` and `armoriq_verdict *` may be.
