@@ -9,7 +9,7 @@ use super::tokens::read_token;
 use super::{Call, Client, Params, invocation_answer};
 use crate::Result;
 use crate::clock::{deadline_after, since_1970};
-use crate::config::{Reader, secrets_in};
+use crate::config::Reader;
 use crate::json::ObjectWriter;
 use crate::token::IntentToken;
 
@@ -81,9 +81,6 @@ impl Client {
             .conceal(invocation.token.jwt_token.as_deref())
             .conceal(Some(&invocation.token.signature).filter(|signature| signature.len() >= 64).map(String::as_str));
         if let Some(credential) = self.config().mcp_credentials.header(invocation.mcp) {
-            for secret in secrets_in(credential) {
-                call = call.conceal(Some(secret.expose_secret()));
-            }
             let credential = credential.expose_secret();
             call = call.header("x-armoriq-mcp-auth", credential).conceal(Some(credential));
         }

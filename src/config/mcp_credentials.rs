@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -80,26 +80,6 @@ impl McpCredentials {
     }
 }
 
-/// Members of a credential that are no secret.
-const OPEN_MEMBERS: [&str; 3] = ["authType", "headerName", "username"];
-/// What is shorter is not looked for in answers, in which it may be a word like any other.
-const SHORTEST_SECRET: usize = 8;
-
-/// The secrets inside a header's value: the proxy shows them to the tool's server, whose answer may repeat them.
-pub fn secrets_in(header: &SecretString) -> Vec<SecretString> {
-    let text = BASE64_STANDARD.decode(header.expose_secret()).map(Zeroizing::new);
-    let credential = text.ok().and_then(|text| json::parse_bytes(&text).ok()).unwrap_or_default();
-    let mut secrets: Vec<_> = credential.as_object().map_or_else(Vec::new, |members| {
-        let secret = members.iter().filter(|(name, _)| !OPEN_MEMBERS.contains(&name.as_str()));
-        secret.filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect()
-    });
-    let member = |name| json::string_member(&credential, name);
-    if let (Some(user), Some(password)) = (member("username"), member("password")) {
-        secrets.push(BASE64_STANDARD.encode([user, ":", password].concat()));
-    }
-    secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET).map(SecretString::from).collect()
-}
-
 /// The name in capitals, with `_` for all that is not a letter or a digit.
 fn variable_name(mcp: &str) -> String {
     let upper = mcp.to_uppercase();
@@ -141,6 +121,7 @@ fn header_value(credential: &Value) -> SecretString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret;
 
     fn decoded(credentials: &McpCredentials, mcp: &str) -> Option<String> {
         let header = credentials.header(mcp)?.expose_secret();
@@ -215,23 +196,6 @@ mod tests {
         over.extend([("A", &json!({"n": 3}))]);
         credentials.merge(over);
         assert_eq!(decoded(&credentials, "A").unwrap(), r#"{"n":3}"#);
-    }
-
-    #[test]
-    fn tells_the_secrets_of_a_credential() {
-        for (credential, secrets) in [
-            (json!({"authType": "bearer", "token": "tök-of-bank"}), vec!["tök-of-bank"]),
-            (json!({"authType": "api_key", "apiKey": "key-of-bank", "headerName": "X-Long-Name"}), vec!["key-of-bank"]),
-            (
-                json!({"authType": "basic", "username": "bob-of-bank", "password": "12345678"}),
-                vec!["12345678", "Ym9iLW9mLWJhbms6MTIzNDU2Nzg="],
-            ),
-            (json!({"authType": "bearer", "token": "short"}), vec![]),
-            (json!({"authType": "none"}), vec![]),
-        ] {
-            let found = secrets_in(&header_value(&credential));
-            assert_eq!(found.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), secrets, "{credential}");
-        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use api_key::PREFIXES as API_KEY_PREFIXES;
 pub use call_options::{CheckOptions, ReportOptions, ReportStatus, SessionMode, SessionOptions, is_uuid};
 pub use environment::Environment;
 pub use file::{ConfigFile, FileEnvironment, FileIntent, FilePolicy, FileProxy, McpAuth, McpServer};
-pub use mcp_credentials::{McpCredentials, secrets_in};
+pub use mcp_credentials::McpCredentials;
 pub use options::{CaptureMode, ClientOptions, Exporter, Observability, TlsFiles};
 pub use origin::Origin;
 pub use reader::Reader;
