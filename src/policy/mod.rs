@@ -18,6 +18,8 @@ pub mod lint;
 pub mod local;
 mod observer;
 mod outlook;
+#[cfg(test)]
+mod random;
 mod regex;
 mod scope;
 mod time;

@@ -182,6 +182,7 @@ mod tests {
     use super::*;
     use crate::json;
     use crate::policy::Bundle;
+    use crate::policy::random::Random;
 
     /// Operators and constants, ordinary and odd.
     const TESTS: &[(&str, &str)] = &[
@@ -253,19 +254,7 @@ mod tests {
         }
     }
 
-    /// Numbers that are the same on every machine.
-    struct Random(u64);
-
     impl Random {
-        fn below(&mut self, end: usize) -> usize {
-            self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            (self.0 >> 33) as usize % end
-        }
-
-        fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-            from[self.below(from.len())]
-        }
-
         fn conditions(&mut self, asked: &mut usize) -> Vec<Value> {
             let conditions = 0..self.pick(&[0, 1, 1, 2, 3, 4]);
             let field = |random: &mut Self, asked: &mut usize| {

@@ -1,22 +1,11 @@
 //! Documents that nobody wrote.
 
 use super::*;
-
-/// A small generator, so that a failing case can be found again by its seed.
-struct Random(u64);
+use crate::policy::random::Random;
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
-    }
-
-    fn of<T: Clone>(&mut self, items: &[T]) -> T {
-        items[self.below(items.len())].clone()
-    }
-
     fn scalar(&mut self) -> Value {
-        self.of(&[
+        self.pick(&[
             json!(0),
             json!(1),
             json!(1.5),
@@ -43,13 +32,13 @@ impl Random {
     }
 
     fn condition(&mut self) -> Value {
-        let field = self.of(&["args.a", "args.a", "args.a.b", "args.a.0", "args.a.length", "args"]);
-        let operator = self.of(&conditions::OPERATORS);
+        let field = self.pick(&["args.a", "args.a", "args.a.b", "args.a.0", "args.a.length", "args"]);
+        let operator = self.pick(&conditions::OPERATORS);
         let value = match operator {
             "in" | "notIn" if self.below(8) > 0 => (0..self.below(4)).map(|_| self.scalar()).collect(),
             "exists" if self.below(4) > 0 => json!(self.below(2) == 0),
             "glob" | "regex" | "notRegex" | "startsWith" if self.below(8) > 0 => {
-                json!(self.of(&["", "a", "a*", "*b", "?", "**", "ab", "a+b", "b"]))
+                json!(self.pick(&["", "a", "a*", "*b", "?", "**", "ab", "a+b", "b"]))
             }
             _ => self.value(),
         };
@@ -72,13 +61,13 @@ fn what_is_said_never_to_apply_never_applies() {
         let statements: Vec<Value> = (0..3)
             .map(|order| {
                 let conditions: Vec<Value> = (0..random.below(4)).map(|_| random.condition()).collect();
-                let about = random.of(&[
+                let about = random.pick(&[
                     json!({"tool": "pay", "order": order}),
                     json!({"tool": "pay", "order": -order}),
                     json!({"tool": "pay", "order": order, "capability": "x"}),
                     json!({"capability": "x"}),
                 ]);
-                let effect = random.of(&["allow", "hold", "block"]);
+                let effect = random.pick(&["allow", "hold", "block"]);
                 statement(
                     json!({"id": format!("s{order}"), "conditions": conditions, "match": about, "effect": effect}),
                 )
@@ -103,7 +92,7 @@ fn what_is_said_never_to_apply_never_applies() {
                 0 => json!({}),
                 _ => json!({ "a": random.value() }),
             };
-            let capabilities = random.of(&[json!([]), json!(["x"])]);
+            let capabilities = random.pick(&[json!([]), json!(["x"])]);
             let call = json!({"tool": "pay", "arguments": arguments, "timestamp": "2026-07-01T00:00:00Z", "capabilities": capabilities});
             let Ok(evaluation) = evaluate(&Call::from_json(&call).unwrap(), &bound) else { continue };
             if let Some(rule) = evaluation.provenance.rule {
