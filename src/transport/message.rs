@@ -24,7 +24,7 @@ const BEGINNING: usize = 16;
 
 /// A request. What is wrong with its address or its headers shows when it is sent.
 pub struct Request {
-    method: Method,
+    pub(super) method: Method,
     url: String,
     /// Of two with the same name the later one holds.
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -141,10 +141,6 @@ impl Request {
             return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
         }
         Ok(url)
-    }
-
-    pub(super) fn method(&self) -> &Method {
-        &self.method
     }
 
     /// The request as it is sent to a URL, once.

@@ -270,7 +270,7 @@ async fn exchange(connections: &Connections, request: &Request, url: &Url) -> Re
         let target = redirected.as_ref().unwrap_or(url);
         let response = client.execute(request.to(target)).await;
         let response = response.map_err(|error| TransportError::unanswered(url, error))?;
-        let next = address::redirected(request.method(), target, &response).filter(|_| redirects < MAX_REDIRECTS);
+        let next = address::redirected(&request.method, target, &response).filter(|_| redirects < MAX_REDIRECTS);
         let Some(next) = next else { return message::read(url, response, &request.options).await };
         redirected = Some(next);
         redirects += 1;
