@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::Client;
+use super::delegations::refuse_unless_finite;
+use super::{Client, DelegationRequest};
 use crate::json;
 use crate::{Error, Result};
 
@@ -55,7 +56,7 @@ struct Ledger {
 }
 
 /// Digests of a call that an approval is, or may be, for.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Asked {
     /// The same for calls that the service does not tell apart.
     found_by: String,
@@ -134,29 +135,45 @@ impl Drop for Claim {
 }
 
 impl Client {
+    /// Asks for an approval of this call, and gives its id. Not where the service has the call under another one's: it
+    /// takes calls for one that a human would tell apart, and whoever waited for that approval would take the other's.
+    pub(crate) async fn request_approval(
+        &self,
+        request: &DelegationRequest<'_>,
+        call: &ReviewedCall<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<String> {
+        refuse_unless_finite(call.amount)?;
+        let asked = call.asked()?;
+        self.expect_approval(asked.clone());
+        let delegation_id = self.request_delegation(request, deadline).await?.delegation_id;
+        if !self.remember_approval(&delegation_id, asked) {
+            let message = "the service takes it for another call, which is still to be decided";
+            return Err(Error::delegation(message, Some(&delegation_id), None));
+        }
+        Ok(delegation_id)
+    }
+
     /// Notes that an approval of a call is about to be asked for. It may be given before the answer with its id is here,
     /// or where that is lost.
-    pub(crate) fn expect_approval(&self, call: &ReviewedCall<'_>) -> Result<()> {
-        let asked = call.asked()?;
+    fn expect_approval(&self, asked: Asked) {
         let approvals = self.0.approvals.get();
         let mut ledger = approvals.ledger();
         ledger.unanswered.push_back(asked);
         let too_many = ledger.unanswered.len().saturating_sub(MOST_REMEMBERED);
         ledger.unanswered.drain(..too_many);
-        Ok(())
     }
 
-    /// Remembers what an approval was asked for. False where it had been asked for another call: the service takes
-    /// calls for one that a human would tell apart, and the first is the one that is shown.
-    pub(crate) fn remember_approval(&self, delegation_id: &str, call: &ReviewedCall<'_>) -> Result<bool> {
-        let answered = call.asked()?;
+    /// Remembers what an approval was asked for. False where it had been asked for another call: the first is the one
+    /// that is shown.
+    fn remember_approval(&self, delegation_id: &str, answered: Asked) -> bool {
         let approvals = self.0.approvals.get();
         let mut ledger = approvals.ledger();
         if let Some(place) = ledger.unanswered.iter().position(|asked| *asked == answered) {
             ledger.unanswered.remove(place);
         }
         let entry = ledger.entry(&json::sha256_hex(delegation_id));
-        Ok(*entry.asked_for.get_or_insert_with(|| answered.asked_for.clone()) == answered.asked_for)
+        *entry.asked_for.get_or_insert_with(|| answered.asked_for.clone()) == answered.asked_for
     }
 
     /// Takes an approval in hand, for `call` where it is known what for.
@@ -181,18 +198,16 @@ impl Client {
             Some(asked_for) => *asked_for == call.asked_for,
             None => may_be_for,
         });
-        match () {
-            () if entry.state != State::Unspent => Err(used_before(delegation_id)),
-            () if !is_for => {
-                let message = format!("the approval {delegation_id} is for another call");
-                Err(Error::delegation(message, Some(delegation_id), None))
-            }
-            () => {
-                entry.state = State::InHand;
-                drop(ledger);
-                Ok(Claim { approvals, key, ends_as: State::Unspent })
-            }
+        if entry.state != State::Unspent {
+            return Err(used_before(delegation_id));
         }
+        if !is_for {
+            let message = format!("the approval {delegation_id} is for another call");
+            return Err(Error::delegation(message, Some(delegation_id), None));
+        }
+        entry.state = State::InHand;
+        drop(ledger);
+        Ok(Claim { approvals, key, ends_as: State::Unspent })
     }
 
     /// Whether a call of this process has used the approval.
@@ -253,7 +268,7 @@ mod tests {
     #[test]
     fn an_approval_is_for_the_call_that_was_shown() {
         let client = client();
-        assert!(client.remember_approval("d", &CALL).unwrap());
+        assert!(client.remember_approval("d", CALL.asked().unwrap()));
         for other in [
             ReviewedCall { server: "shop", ..CALL },
             ReviewedCall { tool: "refund", ..CALL },
@@ -263,7 +278,7 @@ mod tests {
             ReviewedCall { plan_id: None, ..CALL },
         ] {
             assert!(client.claim_approval("d", Some(&other)).is_err(), "{}", other.arguments);
-            assert!(!client.remember_approval("d", &other).unwrap());
+            assert!(!client.remember_approval("d", other.asked().unwrap()));
         }
         let same = ReviewedCall { arguments: r#"{"to":"alice","amount":1}"#, user_email: " Bob@X.com ", ..CALL };
         client.claim_approval("d", Some(&same)).unwrap().spend();
@@ -275,7 +290,7 @@ mod tests {
     fn an_approval_whose_id_was_never_heard_is_for_the_call_that_asked() {
         let other = ReviewedCall { arguments: r#"{"amount": 1, "to": "mallory"}"#, ..CALL };
         let client = client();
-        client.expect_approval(&CALL).unwrap();
+        client.expect_approval(CALL.asked().unwrap());
         assert!(client.claim_approval("d", Some(&other)).is_err());
         // The service tells these apart, and may have an approval for each.
         for apart in [ReviewedCall { amount: 2.0, ..other }, ReviewedCall { plan_id: None, ..other }] {
@@ -283,9 +298,9 @@ mod tests {
         }
         drop(client.claim_approval("d", Some(&CALL)).unwrap());
         // Of two such requests it is not known which the approval is for.
-        client.expect_approval(&other).unwrap();
+        client.expect_approval(other.asked().unwrap());
         assert!(client.claim_approval("d", Some(&CALL)).is_err() && client.claim_approval("d", Some(&other)).is_err());
-        assert!(client.remember_approval("e", &CALL).unwrap());
+        assert!(client.remember_approval("e", CALL.asked().unwrap()));
         client.claim_approval("d", Some(&other)).unwrap().spend();
         client.claim_approval("e", Some(&CALL)).unwrap().spend();
     }
@@ -341,7 +356,7 @@ mod tests {
         in_hand.spend();
         assert!(client.claim_approval("first", None).is_err());
         assert!(client.claim_approval(&(MOST_REMEMBERED + 9).to_string(), None).is_err());
-        (0..MOST_REMEMBERED + 10).for_each(|_| client.expect_approval(&CALL).unwrap());
+        (0..MOST_REMEMBERED + 10).for_each(|_| client.expect_approval(CALL.asked().unwrap()));
         assert_eq!(approvals.ledger().unanswered.len(), MOST_REMEMBERED);
     }
 }

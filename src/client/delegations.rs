@@ -55,6 +55,11 @@ pub(crate) enum DelegationStatus {
     Executed,
 }
 
+/// An amount that is not finite has no form in which the service would take it for what it is.
+pub(super) fn refuse_unless_finite(amount: f64) -> Result<()> {
+    if amount.is_finite() { Ok(()) } else { Err(Error::invalid_argument("the amount is not finite")) }
+}
+
 impl Client {
     /// Asks for an approval.
     pub(crate) async fn request_delegation(
@@ -109,8 +114,7 @@ impl Client {
         self.find_approval(user_email, tool, amount, plan_id, deadline).await.ok().flatten()
     }
 
-    /// Looks for an approval that can be used for this call. An answer that does not say so is "there is none". An
-    /// amount that is not finite is not looked for: it has no form in which the service would take it for what it is.
+    /// Looks for an approval that can be used for this call. An answer that does not say so is "there is none".
     pub(super) async fn find_approval(
         &self,
         user_email: &str,
@@ -119,9 +123,7 @@ impl Client {
         plan_id: Option<&str>,
         deadline: Option<Instant>,
     ) -> Result<Option<Approval>> {
-        if !amount.is_finite() {
-            return Err(Error::invalid_argument("the amount is not finite"));
-        }
+        refuse_unless_finite(amount)?;
         let amount = json::canonical(&json!(amount));
         let mut query = vec![("tool", tool), ("amount", amount.as_str())];
         query.extend(plan_id.map(|plan_id| ("planId", plan_id)));

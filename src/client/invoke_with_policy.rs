@@ -117,15 +117,10 @@ impl Client {
             merkle_root: said("merkleRoot").or(Some(&token.plan_hash)),
             reason: Some(held.reason.as_deref().unwrap_or(&held.message)),
         };
-        self.expect_approval(&reviewed)?;
-        let delegation_id = match self.request_delegation(&request, None).await {
-            Ok(delegation) => delegation.delegation_id,
+        let delegation_id = match self.request_approval(&request, &reviewed, None).await {
+            Ok(delegation_id) => delegation_id,
             Err(error) => return Err(not_requested(held, &error)),
         };
-        if !self.remember_approval(&delegation_id, &reviewed)? {
-            let error = failed("the service takes it for another call, which is still to be decided", &delegation_id);
-            return Err(not_requested(held, &error));
-        }
         info!("the call of {action} on {mcp} is held: it waits for the approval {delegation_id}");
         self.approval(&delegation_id, call.options.delegation_timeout).await?;
         token.refuse_expired(since_1970().as_secs_f64())?;

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::Session;
 use super::check::PlannedCall;
 use super::plan::PlanState;
+use crate::Error;
 use crate::client::{DelegationRequest, ReviewedCall};
 use crate::decision::{Cause, Decision, Verdict};
 use crate::json::{Tape, python_float};
 use crate::log::warning;
-use crate::{Error, Result};
 
 /// The least amount that a request names.
 const LEAST_AMOUNT: f64 = 0.01;
@@ -70,34 +70,12 @@ impl Session {
             reason: reason.as_deref(),
             ..DelegationRequest::default()
         };
-        let delegation_id = self.request_approval(&request, &reviewed, deadline).await;
+        let delegation_id = client.request_approval(&request, &reviewed, deadline).await;
         let delegation_id = delegation_id.inspect_err(|error| warning!("the approval could not be requested: {error}"));
         Decision {
             reason: Some(reason.unwrap_or(Cow::Borrowed("Pending approval"))),
             delegation_id: delegation_id.ok(),
             ..held
-        }
-    }
-
-    /// Asks for an approval of this call. The id is not given out where the service has the call under another one's:
-    /// whoever waited for it would take that one's approval.
-    async fn request_approval(
-        &self,
-        request: &DelegationRequest<'_>,
-        reviewed: &ReviewedCall<'_>,
-        deadline: Option<Instant>,
-    ) -> Result<String> {
-        if !request.amount.is_some_and(f64::is_finite) {
-            return Err(Error::invalid_argument("the amount is not finite"));
-        }
-        self.client().expect_approval(reviewed)?;
-        let delegation_id = self.client().request_delegation(request, deadline).await?.delegation_id;
-        match self.client().remember_approval(&delegation_id, reviewed)? {
-            true => Ok(delegation_id),
-            false => {
-                let message = format!("{delegation_id} was requested for another call, which is still to be decided");
-                Err(Error::delegation(message, None, None))
-            }
         }
     }
 
