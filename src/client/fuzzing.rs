@@ -5,7 +5,7 @@ use crate::Result;
 use crate::json::{Value, json};
 use crate::token::IntentToken;
 use crate::transport::{HeaderMap, Response};
-use reqwest::header::HeaderValue;
+use hyper::header::HeaderValue;
 
 /// The data of each event of a stream.
 pub fn events(stream: &[u8]) -> Vec<Vec<u8>> {

@@ -1,9 +1,12 @@
+use super::error::{TransportError, TransportErrorKind};
 use crate::error::{Error, Result};
 use arc_swap::ArcSwap;
+use hyper::header::LOCATION;
+use hyper::http::uri::InvalidUri;
+use hyper::{Method, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::LOCATION;
-use reqwest::{Method, StatusCode, Url};
 use std::sync::Arc;
+use url::Url;
 
 /// All that RFC 3986 does not call unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -33,25 +36,52 @@ fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
+/// Where a request goes.
+#[derive(Debug)]
+pub(super) struct Destination {
+    pub url: Url,
+    /// The same, as HTTP carries it.
+    pub uri: Uri,
+}
+
+impl Destination {
+    fn parse(text: &str) -> Result<Self, TransportError> {
+        let url = Url::parse(text).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
+        Self::at(url)
+    }
+
+    pub fn at(url: Url) -> Result<Self, TransportError> {
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
+        }
+        let uri = url.as_str().parse().map_err(|problem: InvalidUri| TransportError::unsendable(&url, &problem))?;
+        Ok(Self { url, uri })
+    }
+}
+
+fn invalid(message: String) -> TransportError {
+    TransportError::new(TransportErrorKind::Request, message)
+}
+
 /// The addresses of the latest requests, parsed, the newest first: a session's go to a few, again and again.
 #[derive(Default)]
 pub(super) struct Addresses(ArcSwap<Vec<Address>>);
 
-type Address = Arc<(String, Url)>;
+type Address = (String, Arc<Destination>);
 
 impl Addresses {
     const MOST: usize = 8;
 
-    pub fn parse(&self, text: &str) -> Result<Url, url::ParseError> {
+    pub fn parse(&self, text: &str) -> Result<Arc<Destination>, TransportError> {
         let known = self.0.load();
-        if let Some(address) = known.iter().find(|address| address.0 == text) {
-            return Ok(address.1.clone());
+        if let Some((_, destination)) = known.iter().find(|address| address.0 == text) {
+            return Ok(Arc::clone(destination));
         }
-        let url = Url::parse(text)?;
-        let newest = Arc::new((text.to_owned(), url.clone()));
+        let destination = Arc::new(Destination::parse(text)?);
+        let newest = (text.to_owned(), Arc::clone(&destination));
         // Of two threads that do this at once, one may be forgotten: it is parsed again.
         self.0.store(Arc::new([newest].into_iter().chain(known.iter().cloned()).take(Self::MOST).collect()));
-        Ok(url)
+        Ok(destination)
     }
 }
 
@@ -63,7 +93,7 @@ pub(super) fn shown(url: &Url) -> String {
 
 /// Where a redirect sends a request that stays the same: within its origin, and not one of the older redirects that turn
 /// a POST into a GET, which is no longer the question that was asked.
-pub(super) fn redirected(method: &Method, url: &Url, response: &reqwest::Response) -> Option<Url> {
+pub(super) fn redirected<T>(method: &Method, url: &Url, response: &Response<T>) -> Option<Url> {
     let keeps_method = match response.status() {
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => method == Method::GET,
@@ -101,7 +131,7 @@ mod tests {
         let (addresses, url) = (Addresses::default(), |number: usize| format!("http://h/{number}"));
         for number in (0..2 * Addresses::MOST).chain(0..3) {
             for _ in 0..2 {
-                assert_eq!(addresses.parse(&url(number)).unwrap().as_str(), url(number));
+                assert_eq!(addresses.parse(&url(number)).unwrap().url.as_str(), url(number));
             }
             assert!(addresses.parse("not a URL").is_err());
         }

@@ -14,10 +14,9 @@ use super::message::Response;
 use crate::clock::{Clock, Moment};
 use crate::log::warning;
 use foldhash::HashMap;
-use reqwest::Url;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use url::Origin;
+use url::{Origin, Url};
 
 /// How many calls in a row fail before the next ones are refused.
 const FAULTS: u32 = 5;

@@ -1,18 +1,11 @@
 use super::error::TransportError;
-use super::look_up::LookUps;
-use crate::error::{Error, Result};
+use super::sender::Sender;
 use foldhash::HashMap;
-use reqwest::Client;
-use reqwest::header::HeaderValue;
-use reqwest::redirect::Policy;
+use hyper::header::HeaderValue;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::{Semaphore, SemaphorePermit};
-
-/// Servers and balancers commonly close a connection that idled for a minute; ours is gone before.
-const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
 /// How many exchanges one runtime has under way, and so how many connections: a host often has no more than 1,024
 /// descriptors for everything. Others wait their turn, within their own time.
@@ -21,15 +14,8 @@ const MAX_EXCHANGES: usize = 256;
 /// The connections of each runtime: a socket belongs to the runtime that opened it.
 pub(super) struct Connections {
     user_agent: HeaderValue,
-    tls: rustls::ClientConfig,
-    clients: Mutex<HashMap<Id, Sender>>,
-}
-
-/// What one runtime sends with.
-#[derive(Clone)]
-pub(super) struct Sender {
-    pub client: Client,
-    pub exchanges: Arc<Exchanges>,
+    tls: Arc<rustls::ClientConfig>,
+    senders: Mutex<HashMap<Id, Arc<Sender>>>,
 }
 
 /// The exchanges of one runtime.
@@ -41,7 +27,7 @@ pub(super) struct Exchanges {
 }
 
 impl Exchanges {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { slots: Semaphore::new(MAX_EXCHANGES), up_to_date: AtomicBool::new(false) }
     }
 
@@ -62,45 +48,29 @@ impl Exchanges {
 
 impl Connections {
     pub fn new(user_agent: HeaderValue, tls: rustls::ClientConfig) -> Self {
-        Self { user_agent, tls, clients: Mutex::default() }
+        Self { user_agent, tls: Arc::new(tls), senders: Mutex::default() }
     }
 
     /// Gives a runtime connections of its own. None is opened yet; the proxies of the environment are read.
-    pub fn open(&self, runtime: &Handle) -> Result<Arc<Exchanges>> {
-        let builder = Client::builder()
-            .user_agent(self.user_agent.clone())
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .dns_resolver(LookUps::default())
-            .tls_backend_preconfigured(self.tls.clone());
-        let client = if every_host_is_exempt() { builder.no_proxy() } else { builder }
-            .build()
-            .map_err(|error| Error::Internal(format!("cannot make an HTTP client: {}", error.without_url())))?;
-        let exchanges = Arc::new(Exchanges::new());
-        self.clients().insert(runtime.id(), Sender { client, exchanges: Arc::clone(&exchanges) });
-        Ok(exchanges)
+    pub fn open(&self, runtime: &Handle) -> Arc<Sender> {
+        let sender = Arc::new(Sender::new(self.user_agent.clone(), Arc::clone(&self.tls)));
+        self.senders().insert(runtime.id(), Arc::clone(&sender));
+        sender
     }
 
     pub fn close(&self, runtime: &Handle) {
-        self.clients().remove(&runtime.id());
+        self.senders().remove(&runtime.id());
     }
 
     /// The connections of the runtime that polls the current future.
-    pub fn here(&self) -> Result<Sender, TransportError> {
-        let here = Handle::try_current().ok().and_then(|runtime| self.clients().get(&runtime.id()).cloned());
+    pub fn here(&self) -> Result<Arc<Sender>, TransportError> {
+        let here = Handle::try_current().ok().and_then(|runtime| self.senders().get(&runtime.id()).cloned());
         here.ok_or_else(|| TransportError::internal("a request is sent outside of its transport's own runtime"))
     }
 
-    fn clients(&self) -> MutexGuard<'_, HashMap<Id, Sender>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    fn senders(&self) -> MutexGuard<'_, HashMap<Id, Arc<Sender>>> {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether `NO_PROXY` has a `*`. The client takes that for names of hosts only, and not for addresses.
-fn every_host_is_exempt() -> bool {
-    let exempt = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
-    exempt.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
 }
 
 /// Lets a runtime see what became of its connections since it was last driven: one turn in which it is told, one in

@@ -1,7 +1,9 @@
 use super::address::shown;
 use crate::error::Error;
-use reqwest::Url;
+use std::error::Error as StdError;
+use std::io;
 use std::time::Duration;
+use url::Url;
 
 /// Why there is no answer. The message names the address without its query, and nothing of the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,19 +52,33 @@ impl TransportError {
     }
 
     /// No answer, or not even its head.
-    pub(super) fn unanswered(url: &Url, error: reqwest::Error) -> Self {
+    pub(super) fn unanswered(url: &Url, is_connect: bool, error: &(dyn StdError + 'static)) -> Self {
         let (kind, problem) = match () {
-            () if error.is_timeout() => (TransportErrorKind::Timeout, "no answer in time from"),
-            () if error.is_connect() => (TransportErrorKind::Connect, "cannot connect to"),
-            () if error.is_builder() => (TransportErrorKind::Request, "cannot send a request to"),
+            () if is_timeout(error) => (TransportErrorKind::Timeout, "no answer in time from"),
+            () if is_connect => (TransportErrorKind::Connect, "cannot connect to"),
             () => (TransportErrorKind::Protocol, "no answer from"),
         };
         Self::new(kind, format!("{problem} {}: {}", shown(url), root_cause(error)))
     }
 
+    /// The same, where a proxy was asked.
+    pub(super) fn unanswered_by_proxy(url: &Url, error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_builder() {
+            return Self::unsendable(url, &error);
+        }
+        Self::unanswered(url, error.is_connect(), &error)
+    }
+
+    /// An address that HTTP cannot carry.
+    pub(super) fn unsendable(url: &Url, error: &(dyn StdError + 'static)) -> Self {
+        let message = format!("cannot send a request to {}: {}", shown(url), root_cause(error));
+        Self::new(TransportErrorKind::Request, message)
+    }
+
     /// An answer that broke off.
-    pub(super) fn broken_off(url: &Url, error: reqwest::Error) -> Self {
-        let kind = if error.is_timeout() { TransportErrorKind::Timeout } else { TransportErrorKind::Body };
+    pub(super) fn broken_off(url: &Url, error: &(dyn StdError + 'static)) -> Self {
+        let kind = if is_timeout(error) { TransportErrorKind::Timeout } else { TransportErrorKind::Body };
         Self::new(kind, format!("the answer of {} broke off: {}", shown(url), root_cause(error)))
     }
 
@@ -72,14 +88,20 @@ impl TransportError {
     }
 }
 
+/// An error and what caused it, down to the first cause.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Whether the system gave up waiting for the other side.
+fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    let is_timeout = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+    causes(error).filter_map(|cause| cause.downcast_ref()).any(is_timeout)
+}
+
 /// The innermost error's own text: the outer ones only repeat it, with the whole URL.
-fn root_cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    causes(error).last().unwrap_or(error).to_string()
 }
 
 impl From<TransportError> for Error {

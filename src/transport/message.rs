@@ -1,16 +1,20 @@
-use super::address::{Addresses, shown};
+use super::address::{Addresses, Destination, shown};
 use super::error::{TransportError, TransportErrorKind};
+use super::sender::Answer;
 use crate::json::{self, ParseError, Value};
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use http_body_util::BodyExt;
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Method, Uri};
 use memchr::{memchr_iter, memmem};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// The largest answer that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = json::MAX_BYTES;
@@ -131,25 +135,25 @@ impl Request {
     }
 
     /// Where the request goes, if it can be sent.
-    pub(super) fn destination(&self, addresses: &Addresses) -> Result<Url, TransportError> {
-        let invalid = |message| TransportError::new(TransportErrorKind::Request, message);
+    pub(super) fn destination(&self, addresses: &Addresses) -> Result<Arc<Destination>, TransportError> {
         if let Some(name) = &self.invalid_header {
-            return Err(invalid(format!("the value of the header '{name}' has characters that HTTP cannot carry")));
+            let message = format!("the value of the header '{name}' has characters that HTTP cannot carry");
+            return Err(TransportError::new(TransportErrorKind::Request, message));
         }
-        let url = addresses.parse(&self.url).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
-        }
-        Ok(url)
+        addresses.parse(&self.url)
     }
 
-    /// The request as it is sent to a URL, once.
-    pub(super) fn to(&self, url: &Url) -> reqwest::Request {
-        let mut request = reqwest::Request::new(self.method.clone(), url.clone());
+    /// The request as it is sent, once.
+    pub(super) fn to(&self, uri: &Uri, user_agent: &HeaderValue) -> hyper::Request<Bytes> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + 2);
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(USER_AGENT, user_agent.clone());
         for (name, value) in &self.headers {
-            request.headers_mut().insert(name.clone(), value.clone());
+            headers.insert(name.clone(), value.clone());
         }
-        *request.body_mut() = self.body.clone().map(Into::into);
+        let mut request = hyper::Request::new(self.body.clone().unwrap_or_default());
+        (*request.method_mut(), *request.uri_mut()) = (self.method.clone(), uri.clone());
+        *request.headers_mut() = headers;
         request
     }
 }
@@ -262,16 +266,15 @@ impl fmt::Debug for Response {
 }
 
 /// Reads an answer to its end, to where no more of it is needed, or to the point where it is too large.
-pub(super) async fn read(
-    url: &Url,
-    mut response: reqwest::Response,
-    options: &SendOptions,
-) -> Result<Response, TransportError> {
-    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+pub(super) async fn read(url: &Url, answer: Answer, options: &SendOptions) -> Result<Response, TransportError> {
+    let (head, mut rest) = answer.into_parts();
+    let (status, headers) = (head.status.as_u16(), head.headers);
     let most = options.most_bytes.unwrap_or(MAX_BODY_BYTES).min(MAX_BODY_BYTES);
     let mut is_enough = options.watch.and_then(|watch| watch(&headers));
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::broken_off(url, error))? {
+    while let Some(frame) = rest.frame().await {
+        let frame = frame.map_err(|error| TransportError::broken_off(url, error.as_ref()))?;
+        let Ok(chunk) = frame.into_data() else { continue };
         if chunk.len() > most.saturating_sub(body.len()) {
             let message = format!("the answer of {} is larger than {} MiB", shown(url), most >> 20);
             return Err(TransportError::new(TransportErrorKind::TooLarge, message));

@@ -14,15 +14,17 @@ mod look_up;
 mod message;
 mod retry;
 mod runtime;
+mod sender;
 mod signals;
+mod stream;
 mod tls;
 
 pub use address::{path_segment, url_with_query};
 pub(crate) use back_off::{back_off, jitter};
 pub use error::{TransportError, TransportErrorKind};
+pub use hyper::Method;
+pub use hyper::header::HeaderMap;
 pub use message::{Enough, MAX_BODY_BYTES, Request, Response, Watch};
-pub use reqwest::Method;
-pub use reqwest::header::HeaderMap;
 pub use runtime::Task;
 pub(crate) use runtime::on_own_thread;
 
@@ -30,18 +32,18 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fork::PerProcess;
 use crate::log::debug;
-use address::Addresses;
+use address::{Addresses, Destination};
 use breaker::{Breakers, Pass};
 use budget::RetryBudget;
 use connections::Connections;
-use reqwest::Url;
-use reqwest::header::HeaderValue;
+use hyper::header::HeaderValue;
 use retry::RetryPolicy;
 use runtime::Runtimes;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use url::Url;
 
 /// A service that was given less time than this, and did not answer, is not taken for one that fails.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -177,21 +179,22 @@ impl Transport {
     ///
     /// [`TransportError`] where there was no answer, or none that could be read.
     pub async fn send(&self, request: Request, deadline: Option<Instant>) -> Result<Response, TransportError> {
-        let url = request.destination(&self.addresses)?;
+        let destination = request.destination(&self.addresses)?;
+        let url = &destination.url;
         if deadline.is_some_and(|deadline| time_until(deadline).is_zero()) {
-            return Err(TransportError::too_late(&url));
+            return Err(TransportError::too_late(url));
         }
         let engine = self.engine().map_err(|error| TransportError::internal(error.to_string()))?;
-        let mut pass = engine.breakers.admit(&url)?;
+        let mut pass = engine.breakers.admit(url)?;
         let timeout = request.options.timeout.map_or(self.options.timeout, |timeout| timeout.min(self.options.timeout));
         let mut last_response = None;
         let mut attempt = 0;
         loop {
-            let outcome = timed(&engine.connections, &request, &url, timeout, deadline, &mut pass).await;
+            let outcome = timed(&engine.connections, &request, &destination, timeout, deadline, &mut pass).await;
             let wait = if request.options.retry { self.retry.wait_after(attempt, &outcome) } else { None };
             let wait = wait.filter(|wait| deadline.is_none_or(|deadline| *wait < time_until(deadline)));
             let goes_on = match wait {
-                Some(wait) => self.wait_to_retry(wait, &url, &outcome, &mut pass).await,
+                Some(wait) => self.wait_to_retry(wait, url, &outcome, &mut pass).await,
                 None => false,
             };
             if !goes_on {
@@ -228,7 +231,7 @@ impl Transport {
     /// How long calls to the origin of this URL are refused because it has been failing; zero where they are not.
     pub(crate) fn pause(&self, url: &str) -> Duration {
         match (self.addresses.parse(url), self.engine()) {
-            (Ok(url), Ok(engine)) => engine.breakers.pause(&url),
+            (Ok(destination), Ok(engine)) => engine.breakers.pause(&destination.url),
             _ => Duration::ZERO,
         }
     }
@@ -242,16 +245,17 @@ impl Transport {
 async fn timed(
     connections: &Connections,
     request: &Request,
-    url: &Url,
+    destination: &Destination,
     timeout: Duration,
     deadline: Option<Instant>,
     pass: &mut Pass<'_>,
 ) -> Result<Response, TransportError> {
+    let url = &destination.url;
     let timeout = deadline.map_or(timeout, |deadline| timeout.min(time_until(deadline)));
     if timeout.is_zero() {
         return Err(TransportError::too_late(url));
     }
-    let outcome = tokio::time::timeout(timeout, exchange(connections, request, url)).await;
+    let outcome = tokio::time::timeout(timeout, exchange(connections, request, destination)).await;
     let outcome = outcome.unwrap_or_else(|_| Err(TransportError::timed_out(url, timeout)));
     // A caller in a hurry says nothing about the service.
     let is_hurry = timeout < PATIENCE && matches!(&outcome, Err(error) if error.kind == TransportErrorKind::Timeout);
@@ -262,17 +266,20 @@ async fn timed(
 }
 
 /// Sends a request, follows redirects within its origin and reads the answer.
-async fn exchange(connections: &Connections, request: &Request, url: &Url) -> Result<Response, TransportError> {
-    let connections::Sender { client, exchanges } = connections.here()?;
-    let _slot = exchanges.begin().await?;
+async fn exchange(
+    connections: &Connections,
+    request: &Request,
+    destination: &Destination,
+) -> Result<Response, TransportError> {
+    let sender = connections.here()?;
+    let _slot = sender.exchanges.begin().await?;
     let (mut redirected, mut redirects) = (None, 0);
     loop {
-        let target = redirected.as_ref().unwrap_or(url);
-        let response = client.execute(request.to(target)).await;
-        let response = response.map_err(|error| TransportError::unanswered(url, error))?;
-        let next = address::redirected(&request.method, target, &response).filter(|_| redirects < MAX_REDIRECTS);
-        let Some(next) = next else { return message::read(url, response, &request.options).await };
-        redirected = Some(next);
+        let target = redirected.as_ref().unwrap_or(destination);
+        let answer = sender.send(request, target).await?;
+        let next = address::redirected(&request.method, &target.url, &answer).filter(|_| redirects < MAX_REDIRECTS);
+        let Some(next) = next else { return message::read(&destination.url, answer, &request.options).await };
+        redirected = Some(Destination::at(next)?);
         redirects += 1;
     }
 }

@@ -3,7 +3,8 @@
 //! A call that blocks drives its own sockets on its own thread, in a [`Lane`] that nobody else uses meanwhile: no other
 //! thread has to wake up for it. Background work has one thread of its own, which starts when there is such work.
 
-use super::connections::{Connections, Exchanges};
+use super::connections::Connections;
+use super::sender::Sender;
 use super::signals::{self, BrokenPipes};
 use crate::error::{Error, Result};
 use crate::panics;
@@ -57,7 +58,7 @@ impl Runtimes {
     fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
         let idle = self.idle().pop();
         let mut lane = idle.map_or_else(|| Lane::open(&self.connections), Ok)?;
-        let _no_broken_pipe = self.broken_pipes.keep_away();
+        let _no_broken_pipe = lane.sender.may_ask_proxies().then(|| self.broken_pipes.keep_away());
         let output = lane.drive(future)?;
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE_LANES {
@@ -118,7 +119,7 @@ struct Lane {
     /// There until the lane is dropped.
     runtime: Option<Runtime>,
     connections: Arc<Connections>,
-    exchanges: Arc<Exchanges>,
+    sender: Arc<Sender>,
     /// When it was last driven.
     driven: Option<Instant>,
 }
@@ -126,13 +127,13 @@ struct Lane {
 impl Lane {
     fn open(connections: &Arc<Connections>) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(cannot_start)?;
-        let exchanges = connections.open(runtime.handle())?;
-        Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections), exchanges, driven: None })
+        let sender = connections.open(runtime.handle());
+        Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections), sender, driven: None })
     }
 
     fn drive<F: Future>(&mut self, future: F) -> Result<F::Output> {
         let runtime = self.runtime.as_ref().ok_or_else(|| Error::Internal("a lane without a runtime".into()))?;
-        self.exchanges.set_up_to_date(self.driven.is_some_and(|driven| driven.elapsed() < UP_TO_DATE));
+        self.sender.exchanges.set_up_to_date(self.driven.is_some_and(|driven| driven.elapsed() < UP_TO_DATE));
         let output = runtime.block_on(future);
         self.driven = Some(Instant::now());
         Ok(output)

@@ -19,10 +19,11 @@ pub(super) fn block_all() {
     }
 }
 
-/// Keeps SIGPIPE from the host's threads.
+/// Keeps SIGPIPE from the host's threads while they write to a proxy.
 ///
-/// Writing to a socket that its server has closed raises one, where it is done with `writev`, as HTTP and TLS do;
-/// programs in Rust ignore it, and others end. Elsewhere than on Linux sockets are told not to.
+/// Writing to a socket that its other side has closed raises one, where it is done with `writev`, as reqwest does;
+/// programs in Rust ignore it, and others end. The connections that are made without it are written to in another way
+/// (see [`super::stream`]), which costs nothing. Elsewhere than on Linux sockets are told not to.
 #[derive(Default)]
 pub(super) struct BrokenPipes {
     /// Where those are taken that a thread did not get, none where the system has no descriptor for it. Made when it is

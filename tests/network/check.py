@@ -41,6 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         length = int(self.headers.get("content-length", 0))
+        if length > self.server.longest:
+            self.close_connection = True
+            return
         self.rfile.read(length)
         subject = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
         names = dict(part[0] for part in subject["subject"]) if subject else {}
@@ -107,6 +110,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, handler=Handler, certificate=None, demands=None):
         super().__init__(("127.0.0.1", 0), handler)
         self.requests = []
+        # A longer request is not read: the connection ends while it is sent.
+        self.longest = 1 << 20
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(file(f"{certificate}.pem"), file(f"{certificate}.key"))
@@ -137,12 +142,12 @@ class Proxy(Server):
         return f"http://{credentials}127.0.0.1:{self.server_port}"
 
 
-def ask(url, variables=None, mode="sdk", **options):
+def ask(url, variables=None, mode="sdk", length=0, **options):
     """The lines that the program printed; no secret is in any."""
     options = {"api_key": KEY, "max_retries": 0, "timeout_ms": 20000, **options}
     options |= {name: url for name in ("backend_endpoint", "proxy_endpoint", "iap_endpoint")}
     environment = {**os.environ, **(variables or {})}
-    command = [file("client"), json.dumps(options), mode]
+    command = [file("client"), json.dumps(options), mode, str(length)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert (run.returncode, run.stderr) == (0, ""), run
     for secret in (KEY, "wonder", "PRIVATE KEY"):
@@ -268,8 +273,31 @@ def no_proxy():
         expect(len(proxy.took()), 4)
 
 
+def a_server_that_goes_away():
+    """It does not end the process, which a SIGPIPE would."""
+    server, plain = Server(certificate="server"), Server()
+    company = {"ca_certificates": file("company.pem")}
+    for variables, url in (
+        ({}, plain.url()),
+        ({}, server.url()),
+        ({"HTTP_PROXY": Proxy().address()}, f"http://{NAME}:8080"),
+        ({"HTTPS_PROXY": Proxy(behind=server).address()}, f"https://{NAME}:8443"),
+    ):
+        for _ in range(10):
+            lines = ask(url, variables, length=8 << 20, **company)
+            expect([line.split()[:2] for line in lines], [["block", "unavailable"]] * 3)
+
+
 failed = 0
-tests = (an_added_authority, a_file_that_is_none, a_client_certificate, a_proxy, a_tunnel, no_proxy)
+tests = (
+    an_added_authority,
+    a_file_that_is_none,
+    a_client_certificate,
+    a_proxy,
+    a_tunnel,
+    no_proxy,
+    a_server_that_goes_away,
+)
 for test in tests:
     try:
         test()

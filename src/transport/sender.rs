@@ -1,0 +1,108 @@
+//! What one runtime sends with: hyper's client, or where a proxy of the environment stands before the server, reqwest,
+//! which knows how to ask one and takes three times the instructions for each request.
+
+use super::address::Destination;
+use super::connections::Exchanges;
+use super::error::TransportError;
+use super::look_up::LookUps;
+use super::message::Request;
+use super::stream::Quiet;
+use http_body_util::{Either, Full};
+use hyper::Response;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use once_cell::sync::OnceCell;
+use reqwest::redirect::Policy;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Servers and balancers commonly close a connection that idled for a minute; ours is gone before.
+const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+/// How long a connection is silent until the system asks whether the other side is still there, and between questions.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Questions without an answer after which there is no connection any more.
+const KEEP_ALIVE_RETRIES: u32 = 3;
+
+/// An answer whose body has not been read.
+pub(super) type Answer = Response<Either<Incoming, reqwest::Body>>;
+
+/// The connections of one runtime: a socket belongs to the runtime that opened it.
+pub(super) struct Sender {
+    pub exchanges: Exchanges,
+    user_agent: HeaderValue,
+    tls: Arc<rustls::ClientConfig>,
+    look_ups: LookUps,
+    /// Which servers have a proxy before them; `None` where the environment names none.
+    proxies: Option<Matcher>,
+    direct: Client<HttpsConnector<Quiet<HttpConnector<LookUps>>>, Full<Bytes>>,
+    by_proxy: OnceCell<reqwest::Client>,
+}
+
+impl Sender {
+    /// Opens no connection yet; the proxies of the environment are read.
+    pub fn new(user_agent: HeaderValue, tls: Arc<rustls::ClientConfig>) -> Self {
+        let look_ups = LookUps::default();
+        let mut connector = HttpConnector::new_with_resolver(look_ups.clone());
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_keepalive(Some(KEEP_ALIVE));
+        connector.set_keepalive_interval(Some(KEEP_ALIVE));
+        connector.set_keepalive_retries(Some(KEEP_ALIVE_RETRIES));
+        let direct = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_timer(TokioTimer::new())
+            .build(HttpsConnector::from((Quiet(connector), Arc::clone(&tls))));
+        let proxies = (names_a_proxy() && !every_host_is_exempt()).then(Matcher::from_env);
+        Self { exchanges: Exchanges::new(), user_agent, tls, look_ups, proxies, direct, by_proxy: OnceCell::new() }
+    }
+
+    /// Whether some servers have a proxy before them.
+    pub fn may_ask_proxies(&self) -> bool {
+        self.proxies.is_some()
+    }
+
+    /// Sends a request once, and waits for the head of the answer.
+    pub async fn send(&self, request: &Request, to: &Destination) -> Result<Answer, TransportError> {
+        let message = request.to(&to.uri, &self.user_agent);
+        if self.proxies.as_ref().is_none_or(|proxies| proxies.intercept(&to.uri).is_none()) {
+            let answer = self.direct.request(message.map(Full::new)).await;
+            return answer
+                .map(|answer| answer.map(Either::Left))
+                .map_err(|error| TransportError::unanswered(&to.url, error.is_connect(), &error));
+        }
+        let unanswered = |error: reqwest::Error| TransportError::unanswered_by_proxy(&to.url, error);
+        let message = message.try_into().map_err(unanswered)?;
+        let answer = self.by_proxy().map_err(unanswered)?.execute(message).await.map_err(unanswered)?;
+        Ok(Response::from(answer).map(Either::Right))
+    }
+
+    fn by_proxy(&self) -> reqwest::Result<&reqwest::Client> {
+        let make = || {
+            reqwest::Client::builder()
+                .user_agent(self.user_agent.clone())
+                .redirect(Policy::none())
+                .retry(reqwest::retry::never())
+                .pool_idle_timeout(IDLE_CONNECTION)
+                .dns_resolver(self.look_ups.clone())
+                .tls_backend_preconfigured(rustls::ClientConfig::clone(&self.tls))
+                .build()
+        };
+        self.by_proxy.get_or_try_init(make)
+    }
+}
+
+fn names_a_proxy() -> bool {
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    names.iter().any(|name| std::env::var_os(name).is_some_and(|proxy| !proxy.is_empty()))
+}
+
+/// Whether `NO_PROXY` has a `*`. The client takes that for names of hosts only, and not for addresses.
+fn every_host_is_exempt() -> bool {
+    let exempt = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
+    exempt.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
+}
