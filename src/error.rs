@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What stands in the place of a secret.
+pub(crate) const CONCEALED: &str = "[redacted]";
+
 /// What a call failed with. The attributes are those of the official SDK's exception of the same kind.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -79,6 +82,39 @@ impl Error {
     pub fn delegation(message: impl Into<String>, delegation_id: Option<&str>, status_code: Option<u16>) -> Self {
         let delegation_id = delegation_id.map(str::to_owned);
         Self::Delegation { message: message.into(), target_agent: None, delegation_id, status_code }
+    }
+
+    /// The error with a secret taken out of what was said with it.
+    pub(crate) fn concealing(mut self, secret: &str) -> Self {
+        for text in self.said_mut().into_iter().flatten() {
+            *text = text.replace(secret, CONCEALED);
+        }
+        self
+    }
+
+    /// The texts that may quote a service.
+    fn said_mut(&mut self) -> [Option<&mut String>; 2] {
+        match self {
+            Self::TokenRevoked { message, reason, .. } | Self::IntentReanchor { message, reason, .. } => {
+                [Some(message), reason.as_mut()]
+            }
+            Self::PolicyBlocked(refusal) | Self::PolicyHold(refusal) => {
+                [Some(&mut refusal.message), refusal.reason.as_mut()]
+            }
+            Self::InvalidArgument(message)
+            | Self::InvalidHandle(message)
+            | Self::InvalidState(message)
+            | Self::Configuration(message)
+            | Self::InvalidToken { message, .. }
+            | Self::TokenExpired { message, .. }
+            | Self::IntentMismatch { message, .. }
+            | Self::Delegation { message, .. }
+            | Self::McpInvocation { message, .. }
+            | Self::Service { message, .. }
+            | Self::Timeout(message)
+            | Self::Internal(message) => [Some(message), None],
+            Self::AbiMismatch { .. } | Self::Cancelled | Self::QueueFull(_) | Self::Closed => [None, None],
+        }
     }
 
     /// The attributes that the error has something to say about, by the official SDK's names.

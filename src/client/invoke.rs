@@ -85,7 +85,12 @@ impl Client {
             call = call.header("x-armoriq-mcp-auth", credential).conceal(Some(credential));
         }
         let response = call.deadline(deadline).send(self).await?;
-        invocation_answer::read(invocation, &url, &response)
+        let result = invocation_answer::read(invocation, &url, &response);
+        result.map_err(|error| {
+            // The server that the proxy showed them to may have repeated them.
+            let secrets = self.config().mcp_credentials.secrets(invocation.mcp);
+            secrets.iter().fold(error, |error, secret| error.concealing(secret.expose_secret()))
+        })
     }
 
     fn invocation_body(&self, invocation: &Invocation<'_>) -> String {

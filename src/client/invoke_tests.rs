@@ -284,6 +284,26 @@ fn no_secret_of_the_request_is_in_a_message() {
     assert!(message.contains("[redacted]"));
 }
 
+/// What the gateway makes of a credential for the tool's server: of no message, and a result as any other text is.
+#[test]
+fn a_servers_own_credential_is_in_no_message() {
+    for (status, body) in [
+        (500, "you sent Bearer upstream-secret"),
+        (401, "you sent Bearer upstream-secret"),
+        (409, "you sent Bearer upstream-secret"),
+        (200, r#"{"error": {"code": 1, "message": "not upstream\u002dsecret", "data": "upstream-secret"}}"#),
+        (200, r#"{"allowed": false, "message": "not upstream-secret", "reason": "upstream-secret"}"#),
+        (403, r#"{"enforcementAction": "hold", "message": "not upstream-secret", "reason": "upstream-secret"}"#),
+    ] {
+        let server = Server::start(move |_, _| Reply::json(status, body));
+        let error = call(&client(&server), INVOKE, "").unwrap_err();
+        let told = format!("{error} {}", Value::Object(error.attributes()));
+        assert!(told.contains("[redacted]") && !told.contains("upstream"), "{told}");
+    }
+    let server = Server::start(|_, _| Reply::json(200, r#"{"result": "upstream-secret"}"#));
+    assert_eq!(call(&client(&server), INVOKE, "").unwrap()["result"], json!("upstream-secret"));
+}
+
 #[test]
 fn no_answer_is_an_outage_and_never_waits_longer_than_told() {
     let server = Server::start(|_, _| Reply::Silence(Duration::from_secs(20)));

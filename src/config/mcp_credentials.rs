@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -78,7 +78,28 @@ impl McpCredentials {
         let get = |name: &str| self.by_name.iter().find(|(own, _)| own == name).map(|(_, value)| value);
         get(mcp).or_else(|| get(&variable_name(mcp)))
     }
+
+    /// What the proxy shows this server of its credential, as it is and as JSON writes it.
+    pub fn secrets(&self, mcp: &str) -> Vec<SecretString> {
+        let text = self.header(mcp).and_then(|header| BASE64_STANDARD.decode(header.expose_secret()).ok());
+        let credential = text.map(Zeroizing::new).and_then(|text| json::parse_bytes(&text).ok()).unwrap_or_default();
+        let is_secret = |(name, value): (&String, _)| (!OPEN_MEMBERS.contains(&name.as_str())).then_some(value);
+        let members = credential.as_object().into_iter().flatten().filter_map(is_secret);
+        let mut secrets: Vec<_> = members.filter_map(Value::as_str).map(str::to_owned).collect();
+        let member = |name| json::string_member(&credential, name);
+        if let (Some(user), Some(password)) = (member("username"), member("password")) {
+            secrets.push(BASE64_STANDARD.encode([user, ":", password].concat()));
+        }
+        let escaped = |secret: &String| json!(secret).to_string().trim_matches('"').to_owned();
+        secrets.extend(secrets.iter().map(escaped).filter(|escaped| !secrets.contains(escaped)).collect::<Vec<_>>());
+        secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET).map(SecretString::from).collect()
+    }
 }
+
+/// Members of a credential that are no secret.
+const OPEN_MEMBERS: [&str; 3] = ["authType", "headerName", "username"];
+/// What is shorter may be a word like any other.
+const SHORTEST_SECRET: usize = 4;
 
 /// The name in capitals, with `_` for all that is not a letter or a digit.
 fn variable_name(mcp: &str) -> String {
@@ -121,7 +142,6 @@ fn header_value(credential: &Value) -> SecretString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     fn decoded(credentials: &McpCredentials, mcp: &str) -> Option<String> {
         let header = credentials.header(mcp)?.expose_secret();
@@ -196,6 +216,27 @@ mod tests {
         over.extend([("A", &json!({"n": 3}))]);
         credentials.merge(over);
         assert_eq!(decoded(&credentials, "A").unwrap(), r#"{"n":3}"#);
+    }
+
+    #[test]
+    fn tells_the_secrets_of_a_credential() {
+        for (credential, secrets) in [
+            (json!({"authType": "bearer", "token": "tök-of-bank"}), vec!["tök-of-bank"]),
+            (json!({"authType": "bearer", "token": "a\"b\\c"}), vec!["a\"b\\c", "a\\\"b\\\\c"]),
+            (json!({"authType": "api_key", "apiKey": "key-of-bank", "headerName": "X-Long-Name"}), vec!["key-of-bank"]),
+            (
+                json!({"authType": "basic", "username": "bob-of-bank", "password": "12345678"}),
+                vec!["12345678", "Ym9iLW9mLWJhbms6MTIzNDU2Nzg="],
+            ),
+            (json!({"authType": "bearer", "token": "abc"}), vec![]),
+            (json!({"authType": "none"}), vec![]),
+        ] {
+            let mut credentials = McpCredentials::default();
+            credentials.set("a", &credential);
+            let found = credentials.secrets("a");
+            assert_eq!(found.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), secrets, "{credential}");
+            assert!(credentials.secrets("b").is_empty());
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use super::address::{Addresses, Destination, shown};
 use super::error::{TransportError, TransportErrorKind};
 use super::sender::Answer;
+use crate::error::CONCEALED;
 use crate::json::{self, ParseError, Value};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -19,8 +20,6 @@ use url::Url;
 /// The largest answer that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = json::MAX_BYTES;
 
-/// What stands in the place of a secret.
-const CONCEALED: &[u8] = b"[redacted]";
 /// The largest body that is not packed where others are, in bytes.
 const MAX_UNPACKED_BYTES: usize = 8192;
 /// How much of a secret is looked for at first.
@@ -221,7 +220,7 @@ impl Response {
         let mut rest = self.body.as_slice();
         while let Some((before, found)) = finder.find(rest).and_then(|at| rest.split_at_checked(at)) {
             concealed.extend_from_slice(before);
-            concealed.extend_from_slice(CONCEALED);
+            concealed.extend_from_slice(CONCEALED.as_bytes());
             rest = found.get(secret.len()..).unwrap_or_default();
         }
         concealed.extend_from_slice(rest);
