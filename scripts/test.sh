@@ -207,7 +207,10 @@ run_step() {
     took=$((SECONDS - start))
     count "$log" "$code"
     case $code in
-        0) note "$green" passed "$name" "$took s$counted" ;;
+        0)
+            note "$green" passed "$name" "$took s$counted"
+            while read -r _ what; do note "$yellow" skipped "$name" "$what"; done < <(grep '^skipped: ' "$log")
+            ;;
         "$skip_code") note "$yellow" skipped "$name" "$(tail -n 1 "$log")" ;;
         *)
             tail -n 150 "$log"

@@ -56,7 +56,8 @@ fn verdict(status: u16, answer: &Map<String, Value>) -> Option<Verdict> {
         let rank = ["allow", "hold", "block"].iter().position(|name| action == name)?;
         strictest = strictest.max(Some(rank));
     }
-    let allowed = answer.get("allowed").and_then(Value::as_bool);
+    let also = envelope.and_then(|envelope| envelope.get("allowed")).filter(|allowed| !allowed.is_null());
+    let allowed = answer.get("allowed").and_then(Value::as_bool).filter(|_| also.is_none_or(|also| also == true));
     let needs_approval = answer.get("requiresApproval") == Some(&Value::Bool(true));
     match (allowed, strictest) {
         (Some(true), None | Some(0)) if needs_approval => Some(Verdict::Hold),

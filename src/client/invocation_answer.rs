@@ -143,16 +143,16 @@ fn enforced(answer: &Answer, envelope: &Value, is_success: bool) -> Result<Verdi
         let verdict = action.as_str().and_then(Verdict::from_name).ok_or_else(|| format!("{name} is not known"))?;
         (strictest, named) = (strictest.max(verdict), true);
     }
-    let allowed = answer.get("allowed").filter(|allowed| allowed.is_boolean());
+    let allowed = [answer.get("allowed"), envelope.get("allowed")];
+    // False comes before true: who says no once means it.
+    let allowed = allowed.into_iter().flatten().filter_map(Value::as_bool).min();
     if allowed.is_some() || !is_success {
         let action = answer.get("action").and_then(Value::as_str).and_then(Verdict::from_name);
         (strictest, named) = (strictest.max(action.unwrap_or(Verdict::Allow)), named || action.is_some());
     }
     match (allowed, strictest) {
-        (Some(Value::Bool(false)), Verdict::Allow) if named => {
-            Err(String::from("the action is allow but allowed is false"))
-        }
-        (Some(Value::Bool(false)), Verdict::Allow) => Ok(Verdict::Block),
+        (Some(false), Verdict::Allow) if named => Err(String::from("the action is allow but allowed is false")),
+        (Some(false), Verdict::Allow) => Ok(Verdict::Block),
         (_, strictest) => Ok(strictest),
     }
 }

@@ -106,9 +106,14 @@ fn said(answer: Node<'_>) -> Result<Option<Verdict>, String> {
         let verdict = action.text().and_then(|action| Verdict::from_name(&action));
         named = named.max(Some(verdict.ok_or_else(|| format!("{name} is {}", shortened(action)))?));
     }
+    let is_denied = |allowed: Node<'_>| !matches!(allowed.kind(), Kind::True | Kind::Null);
+    let allowed = match envelope.and_then(|envelope| envelope.member("allowed")) {
+        Some(allowed) if is_denied(allowed) => Some(Kind::False),
+        _ => answer.member("allowed").map(Node::kind),
+    };
     let needs_approval = answer.member("requiresApproval").is_some_and(|needed| needed.kind() == Kind::True);
     let least = if needs_approval { Verdict::Hold } else { Verdict::Allow };
-    match (answer.member("allowed").map(Node::kind), named) {
+    match (allowed, named) {
         (Some(Kind::True), named) => Ok(named.max(Some(least))),
         (Some(Kind::False), Some(Verdict::Allow)) => Err(String::from("the action is allow but allowed is false")),
         (Some(Kind::False), named) => Ok(Some(named.unwrap_or(Verdict::Block))),
@@ -238,6 +243,9 @@ mod tests {
             r#"{"allowed":true,"enforcement":["allow"]}"#,
             r#"{"allowed":true,"enforcement_action":"block"}"#,
             r#"{"allowed":true,"enforcement_action":"Allow"}"#,
+            r#"{"allowed":true,"enforcement":{"allowed":false}}"#,
+            r#"{"allowed":true,"enforcement":{"allowed":"yes"}}"#,
+            r#"{"allowed":true,"enforcement":{"action":"allow","allowed":false}}"#,
             r#"{"allowed":true,"allowed":true}"#,
             r#"{"allowed":true} x"#,
             r#"[{"allowed":true}]"#,

@@ -77,7 +77,7 @@ asan) left_out='no_memory|small_stack|queue_fork' ;;
 valgrind) left_out='no_memory|small_stack|exiting' ;;
 esac
 [ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.c | sed 's|^\./||; s|\.c$||' | grep -Evx "$left_out")
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 for name in "$@"; do
     # shellcheck disable=SC2086
     if ! ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -g $flags -I"$include" -o "$work/$name" "$here/$name.c" \
@@ -99,11 +99,12 @@ for name in "$@"; do
     if [ "$status" = 0 ]; then
         passed=$((passed + 1))
         echo "ok    $mode $name"
+        grep '^skipped: ' "$work/out" && skipped=$((skipped + 1))
     else
         failed=$((failed + 1))
         echo "FAIL  $mode $name ($status)"
         sed 's/^/      /' "$work/out"
     fi
 done
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed, $skipped skipped"
 exit "$((failed > 0))"
