@@ -1,5 +1,5 @@
 //! What one runtime sends with: hyper's client, or where a proxy of the environment stands before the server, reqwest,
-//! which knows how to ask one and takes three times the instructions for each request.
+//! which knows how to ask one and takes twice the instructions for each request.
 
 use super::address::Destination;
 use super::connections::Exchanges;

@@ -13,7 +13,7 @@ version=$(version)
 
 skip() {
     skipped=$((skipped + 1))
-    printf 'skipped %s: %s\n' "$1" "$2"
+    printf 'skipped: %s: %s\n' "$1" "$2"
 }
 
 install_at() { make --no-print-directory install DESTDIR="$work/dest" PREFIX=/opt/armoriq "$@"; }
