@@ -34,21 +34,26 @@ static inline armoriq_client *client_of(int statements)
     return client;
 }
 
-/* A session with a plan, ready for checks of TOOL. */
-static inline armoriq_session *session_of(armoriq_client *client)
+/* A session with a plan, ready for checks of TOOL. options: those of armoriq_user_start_session. */
+static inline armoriq_session *session_with(armoriq_client *client, const char *options)
 {
     armoriq_user_scope *scope = NULL;
     armoriq_session *session = NULL;
     char *json = NULL;
     if (armoriq_for_user(client, "alice@example.com", &scope, &json) != ARMORIQ_OK) fail("no user", json);
     armoriq_string_free(json);
-    if (armoriq_user_start_session(scope, NULL, &session, &json) != ARMORIQ_OK) fail("no session", json);
+    if (armoriq_user_start_session(scope, options, &session, &json) != ARMORIQ_OK) fail("no session", json);
     armoriq_string_free(json);
     armoriq_user_scope_free(scope);
     if (armoriq_session_start_plan(session, "[{\"name\": \"" TOOL "\", \"args\": {}}]", NULL, &json) != ARMORIQ_OK)
         fail("no plan", json);
     armoriq_string_free(json);
     return session;
+}
+
+static inline armoriq_session *session_of(armoriq_client *client)
+{
+    return session_with(client, NULL);
 }
 
 /* One check, which must be allowed by the statement. */

@@ -43,6 +43,13 @@ ROW row_refusal(armoriq_session *session)
     for (i = 0; i < TIMES; i++) refused(session, "{\"amount\":5000.5}");
 }
 
+/* One that the service decides: what it costs this process. */
+ROW row_asked(armoriq_session *session)
+{
+    int i;
+    for (i = 0; i < TIMES; i++) check(session, ARGS_100);
+}
+
 ROW row_tools(armoriq_session *session)
 {
     int i;
@@ -57,11 +64,14 @@ ROW row_session(armoriq_client *client)
 
 static void instructions(armoriq_client *client, armoriq_session *one, armoriq_session *ten, armoriq_session *thousand)
 {
+    armoriq_session *asking = session_with(client, "{\"mode\": \"sdk\"}");
+
     check(one, ARGS_100);
     check(ten, ARGS_100);
     check(thousand, ARGS_100);
     check(ten, args_4k());
     refused(ten, "{\"amount\":5000.5}");
+    check(asking, ARGS_100);
     start_and_free(client);
     ask_about_tools(thousand);
 
@@ -70,6 +80,7 @@ static void instructions(armoriq_client *client, armoriq_session *one, armoriq_s
     row_statements_1(one);
     row_statements_1000(thousand);
     row_refusal(ten);
+    row_asked(asking);
     row_session(client);
     row_tools(thousand);
 }

@@ -13,6 +13,7 @@ budgets='
 check 8850
 check_4k 59100
 refusal 6370
+asked 72900
 session 6200
 tools 5163000
 '
