@@ -59,15 +59,16 @@ impl Session {
     ) -> Result<T> {
         self.client().open()?;
         let arguments = arguments_in(args)?;
+        // Before the clock is read: a token may expire in the wait for policies that are stale.
+        let policies = (self.mode() == SessionMode::Local).then(|| self.local_policies(options.timeout));
         let plan = self.0.plan.load();
         let now = since_1970();
-        match self.gate(plan.as_ref(), now, tool, options) {
-            Gate::Refused(refusal) => Ok(then(&refusal)),
-            Gate::Planned(_, call) if self.mode() == SessionMode::Local => {
-                let policies = self.local_policies(options.timeout);
+        match (self.gate(plan.as_ref(), now, tool, options), policies) {
+            (Gate::Refused(refusal), _) => Ok(then(&refusal)),
+            (Gate::Planned(_, call), Some(policies)) => {
                 Ok(self.decide_locally(&policies, &call, &arguments, now, then))
             }
-            Gate::Planned(plan, call) => {
+            (Gate::Planned(plan, call), None) => {
                 let plan = Arc::clone(plan);
                 let asked = self.client().run(self.ask(&plan, call, &arguments, options.deadline()));
                 let decision = asked.or_else(unasked)?;

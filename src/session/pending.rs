@@ -66,16 +66,18 @@ impl PendingCheck {
         let Self { session, plan, tool, args, options } = self;
         let deadline = options.deadline();
         let arguments = arguments_in(args)?;
-        let (plan, call) = match session.gate(Some(plan), since_1970(), tool, options) {
-            Gate::Planned(plan, call) => (plan, call),
-            Gate::Refused(refusal) => return Ok(then(&refusal)),
+        // Before the clock is read: a token may expire in the wait.
+        let policies = match session.mode() {
+            SessionMode::Local => Some(session.local_policies_async(options.timeout).await),
+            SessionMode::Sdk | SessionMode::Proxy => None,
         };
-        match session.mode() {
-            SessionMode::Local => {
-                let policies = session.local_policies_async(options.timeout).await;
-                Ok(session.decide_locally(&policies, &call, &arguments, since_1970(), then))
+        let now = since_1970();
+        match (session.gate(Some(plan), now, tool, options), policies) {
+            (Gate::Refused(refusal), _) => Ok(then(&refusal)),
+            (Gate::Planned(_, call), Some(policies)) => {
+                Ok(session.decide_locally(&policies, &call, &arguments, now, then))
             }
-            SessionMode::Sdk | SessionMode::Proxy => Ok(then(&session.ask(plan, call, &arguments, deadline).await?)),
+            (Gate::Planned(plan, call), None) => Ok(then(&session.ask(plan, call, &arguments, deadline).await?)),
         }
     }
 }

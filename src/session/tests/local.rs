@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Service, Session, allowed, check, plan, stale};
+use super::{Service, Session, allowed, check, plan, stale, token_until};
+use crate::clock::since_1970;
 use crate::config::CheckOptions;
 use crate::decision::{Decision, Verdict};
 
@@ -147,6 +148,30 @@ fn a_submitted_check_waits_only_where_the_bundle_is_stale() {
     assert_eq!(submitted(&session), ("block".into(), false));
     session.reset();
     assert_eq!(submitted(&session), ("block".into(), true));
+}
+
+#[test]
+fn a_token_that_expires_while_a_check_waits_for_the_bundle_allows_nothing() {
+    let ways: [fn(&Session) -> String; 2] = [|session| check(session).0, |session| submitted(session).0];
+    for action in ways {
+        // Again where this machine was too slow to begin before the token expires.
+        loop {
+            let service = Service::start();
+            let client = service.client("bot");
+            std::thread::sleep(Duration::from_millis(1000 - u64::from(since_1970().subsec_millis())));
+            let expiry = since_1970().as_secs() + 1;
+            service.answer("/iap/sdk/token", 201, token_until(0, expiry));
+            let session = plan(&client, "bank__pay");
+            client.pass(Duration::from_secs(3600));
+            service.state.slowness.store(1500, Ordering::SeqCst);
+            let begun = since_1970().as_secs();
+            let action = action(&session);
+            if begun < expiry {
+                assert_eq!(action, "block");
+                break;
+            }
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -29,6 +30,8 @@ struct Service {
 struct State {
     away: AtomicBool,
     bundles: AtomicUsize,
+    /// How long an answer about the bundle takes, in milliseconds.
+    slowness: AtomicUsize,
     keys: AtomicUsize,
     /// Which key it signs with; it shows the same.
     signs_with: AtomicUsize,
@@ -108,6 +111,7 @@ fn serve(stream: TcpStream, state: &State) {
             }
             "/policy/bundles/current" => {
                 state.bundles.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(state.slowness.load(Ordering::SeqCst) as u64));
                 if known { (304, Value::Null) } else { (200, bundle("pay", "allow")) }
             }
             "/iap/trust/reanchor" => (200, json!({})),
