@@ -47,16 +47,22 @@ pub(super) struct Destination {
 impl Destination {
     fn parse(text: &str) -> Result<Self, TransportError> {
         let url = Url::parse(text).map_err(|problem| invalid(format!("not a URL: {problem}")))?;
-        Self::at(url)
-    }
-
-    pub fn at(url: Url) -> Result<Self, TransportError> {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
         }
-        let uri = url.as_str().parse().map_err(|problem: InvalidUri| TransportError::unsendable(&url, &problem))?;
+        let uri = uri(&url).map_err(|problem| TransportError::unsendable(&url, &problem))?;
         Ok(Self { url, uri })
     }
+
+    /// Where the server of an address sends on to. Messages name what was asked, and not what an answer says.
+    pub fn redirected(asked: &Url, to: Url) -> Result<Self, TransportError> {
+        let uri = uri(&to).map_err(|problem| TransportError::unsendable(asked, &problem))?;
+        Ok(Self { url: to, uri })
+    }
+}
+
+fn uri(url: &Url) -> Result<Uri, InvalidUri> {
+    url.as_str().parse()
 }
 
 fn invalid(message: String) -> TransportError {

@@ -1,4 +1,5 @@
 use super::address::shown;
+use super::sender::SendError;
 use crate::error::Error;
 use std::error::Error as StdError;
 use std::io;
@@ -52,22 +53,21 @@ impl TransportError {
     }
 
     /// No answer, or not even its head.
-    pub(super) fn unanswered(url: &Url, is_connect: bool, error: &(dyn StdError + 'static)) -> Self {
+    pub(super) fn unanswered(url: &Url, error: SendError) -> Self {
+        match error {
+            SendError::ByProxy(error) if error.is_builder() => Self::unsendable(url, &error),
+            SendError::ByProxy(error) => Self::no_answer(url, error.is_connect(), &error),
+            SendError::Direct(error) => Self::no_answer(url, error.is_connect(), &error),
+        }
+    }
+
+    fn no_answer(url: &Url, is_connect: bool, error: &(dyn StdError + 'static)) -> Self {
         let (kind, problem) = match () {
             () if is_timeout(error) => (TransportErrorKind::Timeout, "no answer in time from"),
             () if is_connect => (TransportErrorKind::Connect, "cannot connect to"),
             () => (TransportErrorKind::Protocol, "no answer from"),
         };
         Self::new(kind, format!("{problem} {}: {}", shown(url), root_cause(error)))
-    }
-
-    /// The same, where a proxy was asked.
-    pub(super) fn unanswered_by_proxy(url: &Url, error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        if error.is_builder() {
-            return Self::unsendable(url, &error);
-        }
-        Self::unanswered(url, error.is_connect(), &error)
     }
 
     /// An address that HTTP cannot carry.

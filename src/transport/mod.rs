@@ -276,10 +276,11 @@ async fn exchange(
     let (mut redirected, mut redirects) = (None, 0);
     loop {
         let target = redirected.as_ref().unwrap_or(destination);
-        let answer = sender.send(request, target).await?;
+        let answer = sender.send(request, target).await;
+        let answer = answer.map_err(|error| TransportError::unanswered(&destination.url, error))?;
         let next = address::redirected(&request.method, &target.url, &answer).filter(|_| redirects < MAX_REDIRECTS);
         let Some(next) = next else { return message::read(&destination.url, answer, &request.options).await };
-        redirected = Some(Destination::at(next)?);
+        redirected = Some(Destination::redirected(&destination.url, next)?);
         redirects += 1;
     }
 }

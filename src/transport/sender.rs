@@ -3,7 +3,6 @@
 
 use super::address::Destination;
 use super::connections::Exchanges;
-use super::error::TransportError;
 use super::look_up::LookUps;
 use super::message::Request;
 use super::stream::Quiet;
@@ -12,8 +11,8 @@ use hyper::Response;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderValue;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use once_cell::sync::OnceCell;
@@ -30,6 +29,24 @@ const KEEP_ALIVE_RETRIES: u32 = 3;
 
 /// An answer whose body has not been read.
 pub(super) type Answer = Response<Either<Incoming, reqwest::Body>>;
+
+/// Why there is no answer.
+pub(super) enum SendError {
+    Direct(legacy::Error),
+    ByProxy(reqwest::Error),
+}
+
+impl From<legacy::Error> for SendError {
+    fn from(error: legacy::Error) -> Self {
+        Self::Direct(error)
+    }
+}
+
+impl From<reqwest::Error> for SendError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::ByProxy(error.without_url())
+    }
+}
 
 /// The connections of one runtime: a socket belongs to the runtime that opened it.
 pub(super) struct Sender {
@@ -67,17 +84,12 @@ impl Sender {
     }
 
     /// Sends a request once, and waits for the head of the answer.
-    pub async fn send(&self, request: &Request, to: &Destination) -> Result<Answer, TransportError> {
+    pub async fn send(&self, request: &Request, to: &Destination) -> Result<Answer, SendError> {
         let message = request.to(&to.uri, &self.user_agent);
         if self.proxies.as_ref().is_none_or(|proxies| proxies.intercept(&to.uri).is_none()) {
-            let answer = self.direct.request(message.map(Full::new)).await;
-            return answer
-                .map(|answer| answer.map(Either::Left))
-                .map_err(|error| TransportError::unanswered(&to.url, error.is_connect(), &error));
+            return Ok(self.direct.request(message.map(Full::new)).await?.map(Either::Left));
         }
-        let unanswered = |error: reqwest::Error| TransportError::unanswered_by_proxy(&to.url, error);
-        let message = message.try_into().map_err(unanswered)?;
-        let answer = self.by_proxy().map_err(unanswered)?.execute(message).await.map_err(unanswered)?;
+        let answer = self.by_proxy()?.execute(message.try_into()?).await?;
         Ok(Response::from(answer).map(Either::Right))
     }
 

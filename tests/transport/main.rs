@@ -309,6 +309,21 @@ fn a_redirect_that_names_a_user_is_the_answer() {
 }
 
 #[test]
+fn a_failure_after_a_redirect_names_what_was_asked() {
+    let too_long = "/moved".repeat(20_000);
+    for (location, expected) in [(too_long.as_str(), "cannot send a request to"), ("/moved", "no answer from")] {
+        let location = location.to_owned();
+        let server = Server::start(move |number, _| match number {
+            0 => Reply::with(307, "Location", location.clone()),
+            _ => Reply::Drop,
+        });
+        let asked = server.url("/asked");
+        let message = send(post(asked.clone())).unwrap_err().message;
+        assert!(message.starts_with(&format!("{expected} {asked}: ")) && message.len() < 200, "{message}");
+    }
+}
+
+#[test]
 fn a_post_never_becomes_a_get() {
     for status in [301, 302, 303] {
         let server = Server::start(move |_, _| Reply::with(status, "Location", "/moved"));
