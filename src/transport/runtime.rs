@@ -127,7 +127,7 @@ struct Lane {
 impl Lane {
     fn open(connections: &Arc<Connections>) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(cannot_start)?;
-        let sender = connections.open(runtime.handle());
+        let sender = connections.open(runtime.handle())?;
         Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections), sender, driven: None })
     }
 

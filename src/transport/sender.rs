@@ -6,6 +6,7 @@ use super::connections::Exchanges;
 use super::look_up::LookUps;
 use super::message::Request;
 use super::stream::Quiet;
+use crate::error::{Error, Result};
 use http_body_util::{Either, Full};
 use hyper::Response;
 use hyper::body::{Bytes, Incoming};
@@ -15,7 +16,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use once_cell::sync::OnceCell;
 use reqwest::redirect::Policy;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,9 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Questions without an answer after which there is no connection any more.
 const KEEP_ALIVE_RETRIES: u32 = 3;
+/// How long what was sent may stay unconfirmed, a beginning of a connection too, until there is none.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const UNCONFIRMED: Duration = Duration::from_secs(30);
 
 /// An answer whose body has not been read.
 pub(super) type Answer = Response<Either<Incoming, reqwest::Body>>;
@@ -52,30 +55,39 @@ impl From<reqwest::Error> for SendError {
 pub(super) struct Sender {
     pub exchanges: Exchanges,
     user_agent: HeaderValue,
-    tls: Arc<rustls::ClientConfig>,
-    look_ups: LookUps,
-    /// Which servers have a proxy before them; `None` where the environment names none.
-    proxies: Option<Matcher>,
     direct: Client<HttpsConnector<Quiet<HttpConnector<LookUps>>>, Full<Bytes>>,
-    by_proxy: OnceCell<reqwest::Client>,
+    /// `None` where the environment names no proxy.
+    proxies: Option<Proxies>,
+}
+
+/// The proxies of the environment.
+struct Proxies {
+    /// Which servers they stand before.
+    matcher: Matcher,
+    client: reqwest::Client,
 }
 
 impl Sender {
     /// Opens no connection yet; the proxies of the environment are read.
-    pub fn new(user_agent: HeaderValue, tls: Arc<rustls::ClientConfig>) -> Self {
+    pub fn new(user_agent: HeaderValue, tls: Arc<rustls::ClientConfig>) -> Result<Self> {
         let look_ups = LookUps::default();
-        let mut connector = HttpConnector::new_with_resolver(look_ups.clone());
+        let proxies = match names_a_proxy() && !every_host_is_exempt() {
+            true => Some(Proxies::read(user_agent.clone(), &tls, look_ups.clone())?),
+            false => None,
+        };
+        let mut connector = HttpConnector::new_with_resolver(look_ups);
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_keepalive(Some(KEEP_ALIVE));
         connector.set_keepalive_interval(Some(KEEP_ALIVE));
         connector.set_keepalive_retries(Some(KEEP_ALIVE_RETRIES));
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        connector.set_tcp_user_timeout(Some(UNCONFIRMED));
         let direct = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_CONNECTION)
             .pool_timer(TokioTimer::new())
-            .build(HttpsConnector::from((Quiet(connector), Arc::clone(&tls))));
-        let proxies = (names_a_proxy() && !every_host_is_exempt()).then(Matcher::from_env);
-        Self { exchanges: Exchanges::new(), user_agent, tls, look_ups, proxies, direct, by_proxy: OnceCell::new() }
+            .build(HttpsConnector::from((Quiet(connector), tls)));
+        Ok(Self { exchanges: Exchanges::new(), user_agent, direct, proxies })
     }
 
     /// Whether some servers have a proxy before them.
@@ -86,25 +98,29 @@ impl Sender {
     /// Sends a request once, and waits for the head of the answer.
     pub async fn send(&self, request: &Request, to: &Destination) -> Result<Answer, SendError> {
         let message = request.to(&to.uri, &self.user_agent);
-        if self.proxies.as_ref().is_none_or(|proxies| proxies.intercept(&to.uri).is_none()) {
-            return Ok(self.direct.request(message.map(Full::new)).await?.map(Either::Left));
+        match self.proxies.as_ref().filter(|proxies| proxies.matcher.intercept(&to.uri).is_some()) {
+            None => Ok(self.direct.request(message.map(Full::new)).await?.map(Either::Left)),
+            Some(proxies) => {
+                let answer = proxies.client.execute(message.try_into()?).await?;
+                Ok(Response::from(answer).map(Either::Right))
+            }
         }
-        let answer = self.by_proxy()?.execute(message.try_into()?).await?;
-        Ok(Response::from(answer).map(Either::Right))
     }
+}
 
-    fn by_proxy(&self) -> reqwest::Result<&reqwest::Client> {
-        let make = || {
-            reqwest::Client::builder()
-                .user_agent(self.user_agent.clone())
-                .redirect(Policy::none())
-                .retry(reqwest::retry::never())
-                .pool_idle_timeout(IDLE_CONNECTION)
-                .dns_resolver(self.look_ups.clone())
-                .tls_backend_preconfigured(rustls::ClientConfig::clone(&self.tls))
-                .build()
-        };
-        self.by_proxy.get_or_try_init(make)
+impl Proxies {
+    /// With the same settings as the connections without one: those that reqwest has by itself are left.
+    fn read(user_agent: HeaderValue, tls: &rustls::ClientConfig, look_ups: LookUps) -> Result<Self> {
+        let client = reqwest::Client::builder()
+            .user_agent(user_agent)
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .dns_resolver(look_ups)
+            .tls_backend_preconfigured(tls.clone())
+            .build()
+            .map_err(|error| Error::Internal(format!("cannot make an HTTP client: {}", error.without_url())))?;
+        Ok(Self { matcher: Matcher::from_env(), client })
     }
 }
 

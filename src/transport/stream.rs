@@ -1,20 +1,25 @@
 //! Connections that raise no SIGPIPE, however they end.
+//!
+//! Where several pieces are to be sent at once, as a request's head and body, the standard library takes `writev`, which
+//! has no flag against the signal. `send` has one, but takes one piece.
 
 use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
-/// A connector of connections that are written to one piece at a time. The standard library does that by `send`, which
-/// takes a flag against SIGPIPE, and several at once by `writev`, which takes none.
+/// Pieces of as many bytes together are copied and sent as one. Larger ones are sent one after the other.
+const MOST_AT_ONCE: usize = 16 * 1024;
+
+/// A connector of connections that send one piece at a time.
 #[derive(Clone)]
 pub(super) struct Quiet<C>(pub C);
 
-/// What such a connector makes. That it writes several at once is left out.
+/// What such a connector makes.
 pub(super) struct QuietStream<S>(S);
 
 impl<R> Service<Uri> for Quiet<HttpConnector<R>>
@@ -51,6 +56,28 @@ impl<S: Read + Unpin> Read for QuietStream<S> {
 impl<S: Write + Unpin> Write for QuietStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, piece: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(context, piece)
+    }
+
+    /// Without it hyper would copy a request of any size into a buffer, and keep that as long as the connection.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = pieces.iter().map(|piece| piece.len()).sum();
+        let mut filled = pieces.iter().filter(|piece| !piece.is_empty());
+        match (filled.next(), filled.next()) {
+            (Some(_), Some(_)) if length <= MOST_AT_ONCE => {
+                let mut together = Vec::with_capacity(length);
+                pieces.iter().for_each(|piece| together.extend_from_slice(piece));
+                self.poll_write(context, &together)
+            }
+            (first, _) => self.poll_write(context, first.map_or(&[], |first| first)),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
