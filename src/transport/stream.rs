@@ -88,3 +88,49 @@ impl<S: Write + Unpin> Write for QuietStream<S> {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use futures_util::future::poll_fn;
+
+    /// Takes as much as it is given, and keeps how much that was each time.
+    #[derive(Default)]
+    struct Taken(Vec<usize>);
+
+    impl Write for Taken {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, piece: &[u8]) -> Poll<io::Result<usize>> {
+            self.0.push(piece.len());
+            Poll::Ready(Ok(piece.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn small_pieces_are_sent_as_one_and_a_large_one_is_not_copied() {
+        for (lengths, sent) in [
+            (&[200, 700][..], 900),
+            (&[0, 200, 0, 700], 900),
+            (&[200, MOST_AT_ONCE - 200], MOST_AT_ONCE),
+            (&[200, MOST_AT_ONCE], 200),
+            (&[0, 8 << 20], 8 << 20),
+            (&[], 0),
+        ] {
+            let pieces: Vec<_> = lengths.iter().map(|length| vec![b'x'; *length]).collect();
+            let pieces: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            let mut stream = QuietStream(Taken::default());
+            assert!(stream.is_write_vectored());
+            let write = poll_fn(|context| Pin::new(&mut stream).poll_write_vectored(context, &pieces));
+            assert_eq!(write.now_or_never().unwrap().unwrap(), sent, "{lengths:?}");
+            assert_eq!(stream.0.0, [sent], "{lengths:?}");
+        }
+    }
+}
