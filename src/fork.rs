@@ -5,6 +5,8 @@
 //! on first use, and leaves the parent's as they are: dropping them could wait for a thread, or end a connection, that
 //! is not the child's.
 
+use std::any::Any;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -35,41 +37,52 @@ pub(crate) fn in_child() {
 
 /// A value that each process makes for itself.
 pub(crate) struct PerProcess<T> {
-    /// None before the first use, so that making one costs nothing.
-    current: ArcSwapOption<Slot<T>>,
+    current: Current,
+    value: PhantomData<fn() -> T>,
 }
 
-struct Slot<T> {
+/// The slot of whichever process used a value last; none before the first use, so that making one costs nothing. It knows
+/// nothing of the value's type, so that the library has what takes care of it once and not for each type.
+struct Current(ArcSwapOption<Slot>);
+
+struct Slot {
     process: Process,
-    value: OnceCell<Arc<T>>,
+    value: OnceCell<Arc<dyn Any + Send + Sync>>,
 }
 
-impl<T> PerProcess<T> {
+impl<T: Send + Sync + 'static> PerProcess<T> {
     pub(crate) fn new() -> Self {
-        Self { current: ArcSwapOption::empty() }
+        Self { current: Current(ArcSwapOption::empty()), value: PhantomData }
     }
 
     /// The value of this process, made now where there is none yet. Threads that ask at once wait for one of them.
     pub(crate) fn get_or_try_init<E>(&self, init: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
-        let slot = self.slot();
-        slot.value.get_or_try_init(|| init().map(Arc::new)).cloned()
+        let slot = self.current.slot();
+        slot.value.get_or_try_init(|| init().map(|value| Arc::new(value) as _)).map(typed)
     }
 
     /// The value of this process, where there is one.
     pub(crate) fn existing(&self) -> Option<Arc<T>> {
-        let current = self.current.load();
+        let current = self.current.0.load();
         let slot = current.as_ref().filter(|slot| slot.process == Process::this())?;
-        slot.value.get().cloned()
+        slot.value.get().map(typed)
     }
+}
 
-    fn slot(&self) -> Arc<Slot<T>> {
-        let current = self.current.load_full();
+/// The value as its owner put it there.
+fn typed<T: Send + Sync + 'static>(value: &Arc<dyn Any + Send + Sync>) -> Arc<T> {
+    Arc::clone(value).downcast().unwrap_or_else(|_| unreachable!("nobody else puts a value there"))
+}
+
+impl Current {
+    fn slot(&self) -> Arc<Slot> {
+        let current = self.0.load_full();
         match &current {
             Some(slot) if slot.process == Process::this() => return Arc::clone(slot),
             _ => {}
         }
-        let own = Slot::of_this_process();
-        let previous = self.current.compare_and_swap(&current, Some(own.clone()));
+        let own = Arc::new(Slot { process: Process::this(), value: OnceCell::new() });
+        let previous = self.0.compare_and_swap(&current, Some(own.clone()));
         match arc_swap::Guard::into_inner(previous) {
             // Another thread of this process was faster.
             Some(other) if !current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &other)) => other,
@@ -82,33 +95,27 @@ impl<T> PerProcess<T> {
     }
 }
 
-impl<T: Default> PerProcess<T> {
+impl<T: Default + Send + Sync + 'static> PerProcess<T> {
     pub(crate) fn get(&self) -> Arc<T> {
         let value: Result<_, std::convert::Infallible> = self.get_or_try_init(|| Ok(T::default()));
         value.unwrap_or_else(|never| match never {})
     }
 }
 
-impl<T> Default for PerProcess<T> {
+impl<T: Send + Sync + 'static> Default for PerProcess<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Drop for PerProcess<T> {
+impl Drop for Current {
     /// Leaves the parent's value alone, also where the child never asked for its own.
     fn drop(&mut self) {
-        if let Some(slot) = self.current.swap(None)
+        if let Some(slot) = self.0.swap(None)
             && slot.process != Process::this()
         {
             std::mem::forget(slot);
         }
-    }
-}
-
-impl<T> Slot<T> {
-    fn of_this_process() -> Arc<Self> {
-        Arc::new(Self { process: Process::this(), value: OnceCell::new() })
     }
 }
 
@@ -138,7 +145,7 @@ mod tests {
             let value = PerProcess::<u32>::new();
             let parents = Arc::new(Slot { process, value: OnceCell::new() });
             parents.value.set(Arc::new(1)).unwrap();
-            value.current.store(Some(parents.clone()));
+            value.current.0.store(Some(parents.clone()));
             assert_eq!(value.existing(), None);
             assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 2);
             assert!(Arc::strong_count(&parents) > 1, "the parent's value was let go of");
@@ -149,7 +156,7 @@ mod tests {
     fn what_is_the_parents_is_not_dropped_with_the_rest() {
         let value = PerProcess::<u32>::new();
         let parents = Arc::new(Slot { process: parents()[0], value: OnceCell::new() });
-        value.current.store(Some(parents.clone()));
+        value.current.0.store(Some(parents.clone()));
         drop(value);
         assert_eq!(Arc::strong_count(&parents), 2);
         let value = PerProcess::new();

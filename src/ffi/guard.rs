@@ -57,7 +57,7 @@ pub(super) unsafe fn handle_out<'a, T>(out: *mut *mut T) -> Out<'a, *mut T> {
 
 /// Runs a function that needs no handle.
 pub(super) fn guard(json: JsonOut<'_>, call: impl FnOnce() -> Result<String>) -> armoriq_status {
-    finish(json, caught(call).unwrap_or_else(Err))
+    finish(json, caught(call).unwrap_or_else(Err).map(Into::into))
 }
 
 /// Runs a function on the object of a handle. A panic spoils that handle and no other.
@@ -66,7 +66,7 @@ pub(super) fn on<T: Handle, J: Into<Owned>>(
     json: JsonOut<'_>,
     call: impl FnOnce(&T) -> Result<J>,
 ) -> armoriq_status {
-    finish(json, attempt(handle, call))
+    finish(json, attempt(handle, call).map(Into::into))
 }
 
 /// As [`on`], where there is no JSON to write the outcome to.
@@ -159,11 +159,11 @@ pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T> {
     panics::caught(call).map_err(|text| Error::Internal(format!("panic: {text}")))
 }
 
-fn finish(mut json: JsonOut<'_>, outcome: Result<impl Into<Owned>>) -> armoriq_status {
+fn finish(mut json: JsonOut<'_>, outcome: Result<Owned>) -> armoriq_status {
     match outcome {
         Ok(result) => {
             if json.is_wanted() {
-                json.set(result.into().into_raw());
+                json.set(result.into_raw());
             }
             ARMORIQ_OK
         }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::panics;
 use std::future::Future;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ const MAX_IDLE_LANES: usize = 16;
 /// after it answered.
 const UP_TO_DATE: Duration = Duration::from_micros(50);
 
+/// What a runtime drives for a call that blocks.
+type Work<'f> = dyn Future<Output = ()> + Send + 'f;
+
 /// The runtimes of a transport. None is made before it is needed.
 pub(super) struct Runtimes {
     connections: Arc<Connections>,
@@ -37,45 +41,47 @@ impl Runtimes {
         Self { connections, idle: Mutex::default(), background: Mutex::default(), broken_pipes: BrokenPipes::default() }
     }
 
-    /// See `Transport::block_on`.
+    /// See `Transport::block_on`. What does not depend on the future's type is in one place, and once in the library.
     pub fn block_on<F>(&self, future: F) -> Result<F::Output>
     where
         F: Future + Send,
         F::Output: Send,
     {
+        let mut output = None;
+        self.run(pin!(async { output = Some(future.await) }))?;
+        output.ok_or_else(|| Error::Internal("a future that ended without its output".into()))
+    }
+
+    fn run(&self, work: Pin<&mut Work<'_>>) -> Result<()> {
         match Handle::try_current() {
             // The thread is about to end, and what a runtime keeps for each thread is gone: a handler of `atexit`.
-            Err(error) if error.is_thread_local_destroyed() => self.drive_on_helper(future),
-            Err(_) => self.drive(future),
+            Err(error) if error.is_thread_local_destroyed() => self.drive_on_helper(work),
+            Err(_) => self.drive(work),
             Ok(current) if self.background().as_ref().is_some_and(|background| background.0.id() == current.id()) => {
                 Err(Error::InvalidState("a blocking call on the library's own thread".into()))
             }
-            Ok(_) => self.drive_on_helper(future),
+            Ok(_) => self.drive_on_helper(work),
         }
     }
 
     /// Drives a future to its end on this thread. A lane on which it panicked is not used again.
-    fn drive<F: Future>(&self, future: F) -> Result<F::Output> {
+    fn drive(&self, work: Pin<&mut Work<'_>>) -> Result<()> {
         let idle = self.idle().pop();
         let mut lane = idle.map_or_else(|| Lane::open(&self.connections), Ok)?;
         let _no_broken_pipe = lane.sender.may_ask_proxies().then(|| self.broken_pipes.keep_away());
-        let output = lane.drive(future)?;
+        lane.drive(work)?;
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE_LANES {
             idle.push(lane);
         }
-        Ok(output)
+        Ok(())
     }
 
-    fn drive_on_helper<F>(&self, future: F) -> Result<F::Output>
-    where
-        F: Future + Send,
-        F::Output: Send,
-    {
+    fn drive_on_helper(&self, work: Pin<&mut Work<'_>>) -> Result<()> {
         thread::scope(|scope| {
             let helper = named_thread().spawn_scoped(scope, || {
                 prepare_thread();
-                self.drive(future)
+                self.drive(work)
             });
             let outcome = helper.map_err(cannot_start)?.join();
             outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -131,12 +137,12 @@ impl Lane {
         Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections), sender, driven: None })
     }
 
-    fn drive<F: Future>(&mut self, future: F) -> Result<F::Output> {
+    fn drive(&mut self, work: Pin<&mut Work<'_>>) -> Result<()> {
         let runtime = self.runtime.as_ref().ok_or_else(|| Error::Internal("a lane without a runtime".into()))?;
         self.sender.exchanges.set_up_to_date(self.driven.is_some_and(|driven| driven.elapsed() < UP_TO_DATE));
-        let output = runtime.block_on(future);
+        runtime.block_on(work);
         self.driven = Some(Instant::now());
-        Ok(output)
+        Ok(())
     }
 }
 
@@ -171,7 +177,7 @@ impl Background {
             let handle = lane.runtime.as_ref().map(|runtime| runtime.handle().clone());
             let handle = handle.ok_or_else(|| Error::Internal("a lane without a runtime".into()));
             if ready.send(handle).is_ok() {
-                drop(lane.drive(stopped));
+                drop(lane.drive(pin!(async { drop(stopped.await) })));
             }
         };
         start_thread(run).map_err(cannot_start)?;
