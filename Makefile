@@ -6,7 +6,7 @@ DESTDIR ?=
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 dist := $(CARGO_TARGET_DIR)/dist
-sources := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
+sources := Cargo.toml Cargo.lock build.rs engine/Cargo.toml $(shell find src engine/src -name '*.rs')
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build install uninstall header abi test fuzz soak bench lint clean

@@ -11,11 +11,13 @@ pub mod decision;
 pub mod error;
 mod ffi;
 mod fork;
-pub mod json;
 mod log;
 mod panics;
 pub mod plan;
 pub mod policy;
+#[cfg(test)]
+#[path = "../tests/support/random.rs"]
+mod random;
 mod session;
 /// The server of the transport's tests; not every test here uses all of it.
 #[cfg(test)]
@@ -34,6 +36,7 @@ pub mod fuzzing {
     pub use crate::client::fuzzing::{Head, events};
     pub use crate::session::answer::{Answer, Decider, read as read_decision};
 }
+pub use armoriq_engine::json;
 pub use error::{Error, Result};
 
 /// The library's version, as in `Cargo.toml`.

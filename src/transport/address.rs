@@ -133,6 +133,16 @@ mod tests {
     }
 
     #[test]
+    fn a_host_beyond_ascii_is_taken_in_punycode_only() {
+        let host = |url| Destination::parse(url).map(|to| to.url.host_str().map(str::to_owned));
+        assert_eq!(host("https://XN--bcher-kva.example/x").ok().flatten().as_deref(), Some("xn--bcher-kva.example"));
+        for url in ["https://b\u{fc}cher.example/x", "https://b%C3%BCcher.example/x", "http://\u{ff41}pi.example"] {
+            let error = host(url).unwrap_err();
+            assert_eq!(error.message, "not a URL: invalid international domain name", "{url}");
+        }
+    }
+
+    #[test]
     fn an_address_is_known_while_it_is_one_of_the_latest() {
         let (addresses, url) = (Addresses::default(), |number: usize| format!("http://h/{number}"));
         for number in (0..2 * Addresses::MOST).chain(0..3) {

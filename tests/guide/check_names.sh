@@ -11,7 +11,7 @@ tests=$(mktemp)
 trap 'rm -f "$tests"' EXIT
 {
     # A Rust test is a function below its attribute.
-    find src tests local -name '*.rs' -exec awk '
+    find src engine tests local -name '*.rs' -exec awk '
         /#\[(tokio::)?test/ { is_test = 1 }
         is_test && match($0, /fn [a-z0-9_]+/) { print substr($0, RSTART + 3, RLENGTH - 3); is_test = 0 }' {} +
     sed -n 's/^\(static\|HELPER\) void \([a-z0-9_]*\)(.*/\2/p' tests/c/*.c tests/c/*.h

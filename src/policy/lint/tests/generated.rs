@@ -1,7 +1,7 @@
 //! Documents that nobody wrote.
 
 use super::*;
-use crate::policy::random::Random;
+use crate::random::Random;
 
 impl Random {
     fn scalar(&mut self) -> Value {

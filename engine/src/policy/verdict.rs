@@ -49,7 +49,7 @@ impl Layer {
         }
     }
 
-    pub(super) fn of_document(name: &str) -> Option<Self> {
+    pub fn of_document(name: &str) -> Option<Self> {
         [Self::Agent, Self::Group, Self::Floor].into_iter().find(|layer| layer.as_str() == name)
     }
 }

@@ -26,7 +26,7 @@ pub struct Document {
 
 /// Until when a document or a statement holds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Expiry {
+pub enum Expiry {
     Never,
     /// Milliseconds since 1970.
     At(i64),
@@ -160,7 +160,7 @@ impl Document {
 }
 
 impl Expiry {
-    pub(super) fn compile(value: Option<&Value>) -> Self {
+    pub fn compile(value: Option<&Value>) -> Self {
         let Some(text) = value.and_then(Value::as_str) else { return Self::Dead };
         if text == "never" {
             return Self::Never;
@@ -173,7 +173,7 @@ impl Expiry {
     }
 
     /// Whether it holds at a time, which may be unknown.
-    pub(super) fn is_live(&self, now: Option<i64>) -> bool {
+    pub fn is_live(&self, now: Option<i64>) -> bool {
         match self {
             Self::Never => true,
             Self::At(end) => now.is_some_and(|now| *end > now),

@@ -1,5 +1,5 @@
 /// Numbers for tests. They are the same on every machine, so that a failing case can be found again by its seed.
-pub(super) struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
     pub fn below(&mut self, end: usize) -> usize {

@@ -10,7 +10,7 @@ use crate::json;
 
 /// A condition of a statement, ready to be tested.
 #[derive(Debug)]
-pub(super) struct Condition {
+pub struct Condition {
     field: Field,
     test: Test,
     /// The schema of the tool that the condition was written for.
@@ -24,7 +24,7 @@ enum Field {
 }
 
 #[derive(Debug)]
-pub(super) enum Test {
+pub enum Test {
     Exists(bool),
     Equal(Constant),
     NotEqual(Constant),
@@ -47,7 +47,7 @@ pub(super) enum Test {
 
 /// What an argument can be compared with.
 #[derive(Debug)]
-pub(super) enum Constant {
+pub enum Constant {
     Null,
     Bool(bool),
     Number(f64),
@@ -57,7 +57,7 @@ pub(super) enum Constant {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct ConstantSet {
+pub struct ConstantSet {
     pub has_null: bool,
     pub has_true: bool,
     pub has_false: bool,
@@ -66,7 +66,7 @@ pub(super) struct ConstantSet {
 }
 
 impl Condition {
-    pub(super) fn compile(condition: &Value) -> Result<Self, EvaluationError> {
+    pub fn compile(condition: &Value) -> Result<Self, EvaluationError> {
         let malformed = |what: &str| EvaluationError::NotEvaluable(format!("malformed condition: {what}"));
         let condition = condition.as_object().ok_or_else(|| malformed("not an object"))?;
         let text = |key: &str| condition.get(key).and_then(Value::as_str);
@@ -81,7 +81,7 @@ impl Condition {
     }
 
     /// The path within the arguments, `None` for a condition on something else.
-    pub(super) fn argument(&self) -> Option<&[Segment]> {
+    pub fn argument(&self) -> Option<&[Segment]> {
         match &self.field {
             Field::Arguments(path) => Some(path),
             Field::Derived(..) => None,
@@ -89,7 +89,7 @@ impl Condition {
     }
 
     /// About how much testing it costs at most beside regular expressions and globs, in tests of a single value.
-    pub(super) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         const NUMBERS_PER_TEST: usize = 64;
         match &self.test {
             Test::In(set) | Test::NotIn(set) => 1 + set.numbers.len() / NUMBERS_PER_TEST,
@@ -98,19 +98,19 @@ impl Condition {
     }
 
     /// What is tested about the field.
-    pub(super) fn test(&self) -> &Test {
+    pub fn test(&self) -> &Test {
         &self.test
     }
 
     /// The value of the field, `None` where the call has no such field.
-    pub(super) fn saw<'a>(&self, call: &Call<'a>) -> Option<Cow<'a, Value>> {
+    pub fn saw<'a>(&self, call: &Call<'a>) -> Option<Cow<'a, Value>> {
         match &self.field {
             Field::Arguments(path) => value_at(call.arguments?, path),
             Field::Derived(root, path) => value_at(call.derived?.get(&**root)?, path),
         }
     }
 
-    pub(super) fn holds<A>(&self, call: &Call<'_, A>, budget: &Budget) -> Result<bool, EvaluationError>
+    pub fn holds<A>(&self, call: &Call<'_, A>, budget: &Budget) -> Result<bool, EvaluationError>
     where
         A: Arguments + ?Sized,
     {
@@ -183,7 +183,7 @@ impl Test {
     }
 
     /// Only `exists` can hold for what is absent, and only what is present can make an error.
-    pub(super) fn holds(&self, actual: Option<Node<'_>>, budget: &Budget) -> Result<bool, EvaluationError> {
+    pub fn holds(&self, actual: Option<Node<'_>>, budget: &Budget) -> Result<bool, EvaluationError> {
         let Some(actual) = actual else { return Ok(matches!(self, Self::Exists(false))) };
         let compare = |holds: fn(&f64, &f64) -> bool, bound: &f64| match &actual {
             Node::Number(number) => holds(number, bound),
@@ -252,7 +252,7 @@ impl ConstantSet {
     }
 
     /// Whether nothing is in it.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         let Self { has_null, has_true, has_false, numbers, strings } = self;
         !has_null && !has_true && !has_false && numbers.is_empty() && strings.is_empty()
     }

@@ -16,7 +16,7 @@ mod tape;
 pub use canonical::{canonical, sha256_hex};
 pub use object::{ObjectWriter, push_text};
 pub use python::python_float;
-pub(crate) use quoted::{quoted, shown};
+pub use quoted::{quoted, shown};
 pub use reader::{parse, parse_bytes, parse_object, text};
 pub use serde_json::{Map, Number, Value, json};
 pub use tape::{Kind, Node, Tape};

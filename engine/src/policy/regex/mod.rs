@@ -25,19 +25,19 @@ const BUILD_COST: usize = 256;
 
 /// A pattern, read when it is made and compiled when it is first needed.
 #[derive(Debug)]
-pub(crate) struct Regex {
+pub struct Regex {
     pattern: Pattern,
     /// Without a lock that a child could inherit from a thread that it does not have.
     automaton: OnceBox<Result<Automaton, EvaluationError>>,
 }
 
 impl Regex {
-    pub(crate) fn new(pattern: &str) -> Result<Self, EvaluationError> {
+    pub fn new(pattern: &str) -> Result<Self, EvaluationError> {
         Ok(Self { pattern: parser::parse(pattern)?, automaton: OnceBox::new() })
     }
 
     /// Whether the pattern matches anywhere in the text.
-    pub(crate) fn matches(&self, text: &str, budget: &Budget) -> Result<bool, EvaluationError> {
+    pub fn matches(&self, text: &str, budget: &Budget) -> Result<bool, EvaluationError> {
         budget.spend(self.pattern.size, text.len().saturating_add(BUILD_COST))?;
         let automaton =
             self.automaton.get_or_init(|| Box::new(compile(&self.pattern))).as_ref().map_err(Clone::clone)?;

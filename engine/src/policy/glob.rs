@@ -3,7 +3,7 @@ use super::{Budget, EvaluationError};
 /// A whole-string pattern over UTF-16 units: `**` is any run without a line terminator, `*` any run without `/`, `?`
 /// one unit that is not `/`; everything else stands for itself.
 #[derive(Debug, Clone)]
-pub(crate) struct Glob {
+pub struct Glob {
     /// The literal text before the first wildcard and after the last one.
     prefix: Box<str>,
     suffix: Box<str>,
@@ -22,12 +22,12 @@ enum Token {
 }
 
 /// Whether a tool key is a pattern rather than a name.
-pub(crate) fn is_glob(key: &str) -> bool {
+pub fn is_glob(key: &str) -> bool {
     key.contains(['*', '?'])
 }
 
 /// The length in UTF-16 code units.
-pub(crate) fn utf16_len(text: &str) -> usize {
+pub fn utf16_len(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
@@ -38,28 +38,28 @@ pub(super) fn is_line_terminator(unit: u16) -> bool {
 const SLASH: u16 = b'/' as u16;
 
 impl Glob {
-    pub(crate) fn new(pattern: &str) -> Self {
+    pub fn new(pattern: &str) -> Self {
         let (prefix, rest) = pattern.split_at(pattern.find(['*', '?']).unwrap_or(pattern.len()));
         let (middle, suffix) = rest.split_at(rest.rfind(['*', '?']).map_or(0, |last| last.saturating_add(1)));
         Self { prefix: prefix.into(), suffix: suffix.into(), middle: tokens(middle), length: utf16_len(pattern) }
     }
 
-    pub(crate) fn utf16_len(&self) -> usize {
+    pub fn utf16_len(&self) -> usize {
         self.length
     }
 
     /// The text that everything begins with that the pattern matches.
-    pub(crate) fn prefix(&self) -> &str {
+    pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
     /// The text that everything ends with that the pattern matches.
-    pub(crate) fn suffix(&self) -> &str {
+    pub fn suffix(&self) -> &str {
         &self.suffix
     }
 
     /// The one text that the pattern matches, where it has no wildcards.
-    pub(crate) fn literal(&self) -> Option<&str> {
+    pub fn literal(&self) -> Option<&str> {
         self.middle.is_empty().then_some(&*self.prefix)
     }
 
@@ -84,7 +84,7 @@ impl Glob {
         if self.is_free() { 0 } else { self.middle.len().saturating_mul(text.len()) }
     }
 
-    pub(crate) fn matches(&self, text: &str, budget: &Budget) -> Result<bool, EvaluationError> {
+    pub fn matches(&self, text: &str, budget: &Budget) -> Result<bool, EvaluationError> {
         let rest = text.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix(&*self.suffix));
         let Some(rest) = rest else { return Ok(false) };
         match self.middle.as_slice() {
