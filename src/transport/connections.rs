@@ -1,6 +1,5 @@
 use super::error::TransportError;
 use super::sender::Sender;
-use crate::error::Result;
 use foldhash::HashMap;
 use hyper::header::HeaderValue;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,10 +52,10 @@ impl Connections {
     }
 
     /// Gives a runtime connections of its own. None is opened yet; the proxies of the environment are read.
-    pub fn open(&self, runtime: &Handle) -> Result<Arc<Sender>> {
-        let sender = Arc::new(Sender::new(self.user_agent.clone(), Arc::clone(&self.tls))?);
+    pub fn open(&self, runtime: &Handle) -> Arc<Sender> {
+        let sender = Arc::new(Sender::new(self.user_agent.clone(), Arc::clone(&self.tls)));
         self.senders().insert(runtime.id(), Arc::clone(&sender));
-        Ok(sender)
+        sender
     }
 
     pub fn close(&self, runtime: &Handle) {

@@ -1,6 +1,6 @@
 use super::address::shown;
-use super::sender::SendError;
 use crate::error::Error;
+use hyper_util::client::legacy;
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
@@ -53,18 +53,10 @@ impl TransportError {
     }
 
     /// No answer, or not even its head.
-    pub(super) fn unanswered(url: &Url, error: SendError) -> Self {
-        match error {
-            SendError::ByProxy(error) if error.is_builder() => Self::unsendable(url, &error),
-            SendError::ByProxy(error) => Self::no_answer(url, error.is_connect(), &error),
-            SendError::Direct(error) => Self::no_answer(url, error.is_connect(), &error),
-        }
-    }
-
-    fn no_answer(url: &Url, is_connect: bool, error: &(dyn StdError + 'static)) -> Self {
+    pub(super) fn unanswered(url: &Url, error: &legacy::Error) -> Self {
         let (kind, problem) = match () {
             () if is_timeout(error) => (TransportErrorKind::Timeout, "no answer in time from"),
-            () if is_connect => (TransportErrorKind::Connect, "cannot connect to"),
+            () if error.is_connect() => (TransportErrorKind::Connect, "cannot connect to"),
             () => (TransportErrorKind::Protocol, "no answer from"),
         };
         Self::new(kind, format!("{problem} {}: {}", shown(url), root_cause(error)))

@@ -1,8 +1,7 @@
 //! Names of servers.
 
 use super::runtime::on_own_thread;
-use hyper_util::client::legacy::connect::dns;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
 use std::error::Error;
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -21,12 +20,24 @@ const MAX_LOOK_UPS: usize = 4;
 #[derive(Clone)]
 pub(super) struct LookUps(Arc<Semaphore>);
 
-type Found = Result<vec::IntoIter<SocketAddr>, Box<dyn Error + Send + Sync>>;
+impl Default for LookUps {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_LOOK_UPS)))
+    }
+}
 
-impl LookUps {
-    fn look_up(&self, name: String) -> impl Future<Output = Found> + Send + 'static {
+impl Service<Name> for LookUps {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let slots = Arc::clone(&self.0);
-        async move {
+        Box::pin(async move {
             let slot = slots.acquire_owned().await?;
             let look_up = move || {
                 let found = (name.as_str(), 0).to_socket_addrs();
@@ -34,35 +45,6 @@ impl LookUps {
                 found
             };
             Ok(on_own_thread(look_up).await??)
-        }
-    }
-}
-
-impl Default for LookUps {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_LOOK_UPS)))
-    }
-}
-
-/// For hyper.
-impl Service<dns::Name> for LookUps {
-    type Response = vec::IntoIter<SocketAddr>;
-    type Error = Box<dyn Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Found> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: dns::Name) -> Self::Future {
-        Box::pin(self.look_up(name.as_str().to_owned()))
-    }
-}
-
-/// For reqwest.
-impl Resolve for LookUps {
-    fn resolve(&self, name: Name) -> Resolving {
-        let found = self.look_up(name.as_str().to_owned());
-        Box::pin(async move { Ok(Box::new(found.await?) as Addrs) })
+        })
     }
 }

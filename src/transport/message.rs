@@ -272,7 +272,7 @@ pub(super) async fn read(url: &Url, answer: Answer, options: &SendOptions) -> Re
     let mut is_enough = options.watch.and_then(|watch| watch(&headers));
     let mut body = Vec::new();
     while let Some(frame) = rest.frame().await {
-        let frame = frame.map_err(|error| TransportError::broken_off(url, error.as_ref()))?;
+        let frame = frame.map_err(|error| TransportError::broken_off(url, &error))?;
         let Ok(chunk) = frame.into_data() else { continue };
         if chunk.len() > most.saturating_sub(body.len()) {
             let message = format!("the answer of {} is larger than {} MiB", shown(url), most >> 20);

@@ -9,9 +9,11 @@ mod back_off;
 mod breaker;
 mod budget;
 mod connections;
+mod connector;
 mod error;
 mod look_up;
 mod message;
+mod proxies;
 mod retry;
 mod runtime;
 mod sender;
@@ -277,7 +279,7 @@ async fn exchange(
     loop {
         let target = redirected.as_ref().unwrap_or(destination);
         let answer = sender.send(request, target).await;
-        let answer = answer.map_err(|error| TransportError::unanswered(&destination.url, error))?;
+        let answer = answer.map_err(|error| TransportError::unanswered(&destination.url, &error))?;
         let next = address::redirected(&request.method, &target.url, &answer).filter(|_| redirects < MAX_REDIRECTS);
         let Some(next) = next else { return message::read(&destination.url, answer, &request.options).await };
         redirected = Some(Destination::redirected(&destination.url, next)?);

@@ -5,7 +5,7 @@
 
 use super::connections::Connections;
 use super::sender::Sender;
-use super::signals::{self, BrokenPipes};
+use super::signals;
 use crate::error::{Error, Result};
 use crate::panics;
 use std::future::Future;
@@ -33,12 +33,11 @@ pub(super) struct Runtimes {
     connections: Arc<Connections>,
     idle: Mutex<Vec<Lane>>,
     background: Mutex<Option<Background>>,
-    broken_pipes: BrokenPipes,
 }
 
 impl Runtimes {
     pub fn new(connections: Arc<Connections>) -> Self {
-        Self { connections, idle: Mutex::default(), background: Mutex::default(), broken_pipes: BrokenPipes::default() }
+        Self { connections, idle: Mutex::default(), background: Mutex::default() }
     }
 
     /// See `Transport::block_on`. What does not depend on the future's type is in one place, and once in the library.
@@ -68,7 +67,6 @@ impl Runtimes {
     fn drive(&self, work: Pin<&mut Work<'_>>) -> Result<()> {
         let idle = self.idle().pop();
         let mut lane = idle.map_or_else(|| Lane::open(&self.connections), Ok)?;
-        let _no_broken_pipe = lane.sender.may_ask_proxies().then(|| self.broken_pipes.keep_away());
         lane.drive(work)?;
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE_LANES {
@@ -133,7 +131,7 @@ struct Lane {
 impl Lane {
     fn open(connections: &Arc<Connections>) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(cannot_start)?;
-        let sender = connections.open(runtime.handle())?;
+        let sender = connections.open(runtime.handle());
         Ok(Self { runtime: Some(runtime), connections: Arc::clone(connections), sender, driven: None })
     }
 

@@ -3,43 +3,17 @@
 //! Where several pieces are to be sent at once, as a request's head and body, the standard library takes `writev`, which
 //! has no flag against the signal. `send` has one, but takes one piece.
 
-use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use std::future::Future;
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tower_service::Service;
 
 /// Pieces of as many bytes together are copied and sent as one. Larger ones are sent one after the other.
 const MOST_AT_ONCE: usize = 16 * 1024;
 
-/// A connector of connections that send one piece at a time.
-#[derive(Clone)]
-pub(super) struct Quiet<C>(pub C);
-
-/// What such a connector makes.
-pub(super) struct QuietStream<S>(S);
-
-impl<R> Service<Uri> for Quiet<HttpConnector<R>>
-where
-    HttpConnector<R>: Service<Uri>,
-    <HttpConnector<R> as Service<Uri>>::Future: Send + 'static,
-{
-    type Response = QuietStream<<HttpConnector<R> as Service<Uri>>::Response>;
-    type Error = <HttpConnector<R> as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let connecting = self.0.call(to);
-        Box::pin(async move { connecting.await.map(QuietStream) })
-    }
-}
+/// A connection that sends one piece at a time.
+pub(super) struct QuietStream<S>(pub S);
 
 impl<S: Connection> Connection for QuietStream<S> {
     fn connected(&self) -> Connected {

@@ -4,6 +4,7 @@ import base64
 import http.server
 import json
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -69,13 +70,16 @@ class ProxyHandler(Handler):
     """Answers itself where it is asked in plain text, and opens a tunnel to the server behind it on demand."""
 
     def is_let_in(self):
-        wanted = self.server.credentials
+        wanted, refuses = self.server.credentials, self.server.refuses
         given = self.headers.get("proxy-authorization")
-        if wanted is None or given == "Basic " + base64.b64encode(wanted.encode()).decode():
+        if wanted and given != "Basic " + base64.b64encode(wanted.encode()).decode():
+            refuses = 407
+        if refuses is None:
             return True
-        # Who believes this answer is in trouble.
-        self.answer(407, ALLOWS, [("Proxy-Authenticate", 'Basic realm="x"'), ("Connection", "close")])
         self.close_connection = True
+        if refuses:
+            # Who believes this answer is in trouble.
+            self.answer(refuses, ALLOWS, [("Proxy-Authenticate", 'Basic realm="x"'), ("Connection", "close")])
         return False
 
     def do_POST(self):
@@ -89,17 +93,21 @@ class ProxyHandler(Handler):
         self.close_connection = True
         with socket.create_connection(("127.0.0.1", self.server.behind.server_port)) as behind:
             self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            there = threading.Thread(target=pass_on, args=(self.connection, behind))
-            there.start()
-            pass_on(behind, self.connection)
-            there.join()
+            pass_on(self.connection, behind, self.server.longest_tunnel)
 
 
-def pass_on(source, target):
+def pass_on(client, server, most):
+    """By one thread: what is over TLS must not be read and written to at once. After too many bytes both are left."""
+    others = {client: server, server: client}
     try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+        while most > 0:
+            is_pending = isinstance(client, ssl.SSLSocket) and client.pending()
+            for source in [client] if is_pending else select.select([client, server], [], [])[0]:
+                data = source.recv(65536)
+                if not data:
+                    return
+                others[source].sendall(data)
+                most -= len(data)
     except OSError:
         pass
 
@@ -110,6 +118,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, handler=Handler, certificate=None, demands=None):
         super().__init__(("127.0.0.1", 0), handler)
         self.requests = []
+        self.connections = 0
         # A longer request is not read: the connection ends while it is sent.
         self.longest = 1 << 20
         if certificate:
@@ -125,6 +134,10 @@ class Server(http.server.ThreadingHTTPServer):
     def url(self, host="127.0.0.1"):
         return f"{self.scheme}://{host}:{self.server_port}"
 
+    def process_request(self, *connection):
+        self.connections += 1
+        super().process_request(*connection)
+
     def handle_error(self, *_):
         """A client that leaves is none."""
 
@@ -134,12 +147,15 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Proxy(Server):
-    def __init__(self, behind=None, credentials=None):
-        super().__init__(ProxyHandler)
-        self.behind, self.credentials = behind, credentials
+    """Lets in whom has its credentials, or nobody where it `refuses`: with that status, or at 0 without a word."""
+
+    def __init__(self, behind=None, credentials=None, refuses=None, **tls):
+        super().__init__(ProxyHandler, **tls)
+        self.behind, self.credentials, self.refuses = behind, credentials, refuses
+        self.longest_tunnel = 1 << 30
 
     def address(self, credentials=""):
-        return f"http://{credentials}127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://{credentials}127.0.0.1:{self.server_port}"
 
 
 def ask(url, variables=None, mode="sdk", length=0, **options):
@@ -224,7 +240,8 @@ def a_proxy():
         for mode in ("sdk", "proxy"):
             expect(ask(url, {variable: address}, mode), ALLOWED)
     requests = proxy.took()
-    expect(len(requests), 32)
+    # The plan is on the connection of the check after it.
+    expect((len(requests), proxy.connections), (32, 24))
     for path, headers, _ in requests:
         assert path.startswith(f"{url}/"), path
         expect(headers.get("x-api-key", KEY), KEY)
@@ -245,15 +262,71 @@ def a_tunnel():
     for path, headers, name in server.took():
         expect((headers["host"], name, headers.get("proxy-authorization")), (f"{NAME}:8443", "agent", None))
     # The proxy learns whom it is to reach, and nothing else.
-    for path, headers, _ in proxy.took():
+    tunnels = proxy.took()
+    expect(len(tunnels), 9)
+    for path, headers, _ in tunnels:
         expect(path, f"{NAME}:8443")
-        assert KEY not in str(headers), headers
+        expect(set(headers), {"host", "user-agent", "proxy-authorization"})
     for credentials in ("", "alice:wonderful@"):
         refused(ask(url, {"HTTPS_PROXY": proxy.address(credentials)}, **company, **agent()), "SERVICE")
     # What is behind the tunnel must show its certificate, and so must the client.
     refused(ask(url, {"HTTPS_PROXY": proxy.address("alice:wonder@")}, **agent()), "SERVICE", "certificate")
     refused(ask(url, {"HTTPS_PROXY": proxy.address("alice:wonder@")}, **company), "SERVICE")
     expect(server.took(), [])
+
+
+def a_proxy_with_tls():
+    server = Server(certificate="server")
+    proxy = Proxy(behind=server, credentials="alice:wonder", certificate="server", demands="company")
+    plain, url = f"http://{NAME}:8080", f"https://{NAME}:8443"
+    through = {"ALL_PROXY": proxy.address("alice:wonder@")}
+    company = {"ca_certificates": file("company.pem")}
+    expect(ask(plain, through, **company, **agent()), ALLOWED)
+    for path, _, name in proxy.took():
+        assert path.startswith(f"{plain}/") and name == "agent", (path, name)
+    expect(ask(url, through, **company, **agent()), ALLOWED)
+    expect([path for path, _, _ in proxy.took()], [f"{NAME}:8443"] * 3)
+    for _, headers, _ in server.took():
+        expect((headers["host"], headers.get("proxy-authorization")), (f"{NAME}:8443", None))
+    # The proxy must show its certificate, and so must the client.
+    for address in (plain, url):
+        refused(ask(address, through, **agent()), "SERVICE", "certificate")
+        refused(ask(address, through, **company), "SERVICE")
+        other_name = {"ALL_PROXY": through["ALL_PROXY"].replace("127.0.0.1", "localhost")}
+        refused(ask(address, other_name, **company, **agent()), "SERVICE", "certificate")
+    expect(proxy.took() + server.took(), [])
+
+
+def a_proxy_that_refuses():
+    server = Server(certificate="server")
+    plain, url = f"http://{NAME}:8080", f"https://{NAME}:8443"
+    company = {"ca_certificates": file("company.pem")}
+    for tls in ({}, {"certificate": "server"}):
+        for status in (0, 403, 407, 502):
+            proxy = Proxy(behind=server, refuses=status, **tls)
+            through = {"ALL_PROXY": proxy.address("alice:wonder@")}
+            said = ["tunnel"] if status else []
+            expect(refused(ask(url, through, **company), "SERVICE", "cannot connect", *said), "start_plan")
+            expect(len(proxy.took()), 1)
+            assert ask(plain, through, **company)[0].startswith("start_plan "), status
+            expect(proxy.took(), [])
+            proxy.shutdown()
+            proxy.server_close()
+            for address in (plain, url):
+                expect(refused(ask(address, through, **company), "SERVICE", "refused"), "start_plan")
+    expect(server.took(), [])
+
+
+def a_proxy_that_cannot_be_asked():
+    server, plain = Server(certificate="server"), Server()
+    company = {"ca_certificates": file("company.pem")}
+    for scheme in ("socks5", "socks", "ftp"):
+        through = {"ALL_PROXY": f"{scheme}://alice:wonder@127.0.0.1:{plain.server_port}"}
+        for url in (server.url(), plain.url()):
+            refused(ask(url, through, **company), "SERVICE", "cannot connect", "the proxy that the environment names")
+            expect(server.took() + plain.took(), [])
+            expect(ask(url, {**through, "NO_PROXY": "127.0.0.1"}, **company), ALLOWED)
+            expect(len(server.took() + plain.took()), 4)
 
 
 def no_proxy():
@@ -273,16 +346,20 @@ def no_proxy():
         expect(len(proxy.took()), 4)
 
 
-def a_server_that_goes_away():
-    """It does not end the process, which a SIGPIPE would."""
+def what_goes_away():
+    """It does not end the process, which a SIGPIPE would: a server, and a proxy that a tunnel is through."""
     server, plain = Server(certificate="server"), Server()
     company = {"ca_certificates": file("company.pem")}
-    for variables, url in (
-        ({}, plain.url()),
-        ({}, server.url()),
-        ({"HTTP_PROXY": Proxy().address()}, f"http://{NAME}:8080"),
-        ({"HTTPS_PROXY": Proxy(behind=server).address()}, f"https://{NAME}:8443"),
-    ):
+    cases = [({}, plain.url()), ({}, server.url())]
+    for tls in ({}, {"certificate": "server"}):
+        cuts = Proxy(behind=Server(certificate="server"), **tls)
+        cuts.behind.longest, cuts.longest_tunnel = 1 << 30, 1 << 20
+        cases += [
+            ({"HTTP_PROXY": Proxy(**tls).address()}, f"http://{NAME}:8080"),
+            ({"HTTPS_PROXY": Proxy(behind=server, **tls).address()}, f"https://{NAME}:8443"),
+            ({"HTTPS_PROXY": cuts.address()}, f"https://{NAME}:8443"),
+        ]
+    for variables, url in cases:
         for _ in range(10):
             lines = ask(url, variables, length=8 << 20, **company)
             expect([line.split()[:2] for line in lines], [["block", "unavailable"]] * 3)
@@ -295,8 +372,11 @@ tests = (
     a_client_certificate,
     a_proxy,
     a_tunnel,
+    a_proxy_with_tls,
+    a_proxy_that_refuses,
+    a_proxy_that_cannot_be_asked,
     no_proxy,
-    a_server_that_goes_away,
+    what_goes_away,
 )
 for test in tests:
     try:
