@@ -24,6 +24,7 @@ mod regex;
 mod scope;
 mod time;
 mod verdict;
+mod zone;
 
 use budget::Budget;
 // Tables of a policy. Whoever asks cannot choose what is in them, only what is looked up, so that a hash that is fast is
