@@ -1,5 +1,6 @@
-use jiff_core::civil::{DateTime, TimeSecond, UnixEpochDay};
 use std::sync::Arc;
+
+use jiff_core::civil::{DateTime, TimeSecond, UnixEpochDay};
 
 use super::EvaluationError;
 use super::zone::Zone;

@@ -83,8 +83,8 @@ impl PublicKey {
     /// Whether the signature over the message is this key's. Signatures that could be rewritten into other valid ones
     /// do not count.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        // ring takes neither an S that is not reduced nor an R that is not as it would write it. An R of small order only
-        // the key's owner could sign with; strict verification does without.
+        // ring refuses an S that is not reduced and an R that is not in canonical form. Signing with an R of small order
+        // takes the private key all the same; it is refused because strict verification refuses it.
         !signature.first_chunk().is_some_and(is_small_order)
             && UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
     }
@@ -188,7 +188,7 @@ mod tests {
                 refused += usize::from(is_small_order);
             }
         }
-        // The points come up with each sign twice, but for those whose x is 0.
+        // 8 points with either sign, and the y 0 and 1 once more with the prime added.
         assert_eq!(refused, 8 * 2 + 2 * 2);
     }
 
