@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use jiff_core::Timestamp;
+use jiff_core::civil::DateTime;
+use jiff_core::tz::Offset;
+
 /// A point in time, comparable with others of the same machine since it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(Duration);
@@ -56,6 +60,12 @@ fn since_boot() -> Duration {
 /// The time by the wall clock.
 pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A time since 1970 as a date and a time of day, in UTC.
+pub(crate) fn in_utc(time: Duration) -> DateTime {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_datetime(Offset::UTC)
 }
 
 /// A time as policies compare it: in whole milliseconds.

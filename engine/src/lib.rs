@@ -1,4 +1,5 @@
-//! What decides about a tool call: strict JSON and the policy evaluator. Pure: no network, no clock, no global state.
+//! What decides about a tool call: strict JSON and the policy evaluator. Pure: no network and no clock; of the surroundings
+//! only the time zone counts, where a policy names a time without one.
 //!
 //! A crate of its own because a check waits for it: it is compiled for speed, and the rest of the library for size.
 

@@ -27,6 +27,7 @@ mod transcript;
 mod trust;
 mod usage;
 mod users;
+mod utc_time;
 
 use std::pin::pin;
 use std::sync::Arc;

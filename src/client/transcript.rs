@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff_core::civil::DateTime;
 use serde_json::{Value, json};
 
+use super::utc_time;
+use crate::clock::{in_utc, since_1970};
 use crate::json::{self, is_truthy, string_member};
 
 /// A model's name in a line that no model wrote.
@@ -92,7 +92,7 @@ fn summarize_lines(mut lines: impl BufRead) -> Summary {
     while next_line(&mut lines, &mut line).unwrap_or(false) {
         let Ok(line @ Value::Object(_)) = json::parse_bytes(&line) else { continue };
         repo = repo.or_else(|| string_member(&line, "cwd").filter(|cwd| !cwd.is_empty()).map(str::to_owned));
-        hour = string_member(&line, "timestamp").and_then(utc_hour).or(hour);
+        hour = string_member(&line, "timestamp").and_then(utc_time::read).map(hour_at).or(hour);
         let Some((model, counts)) = usage_of(&line, &mut seen) else { continue };
         match &hour {
             Some(hour) => hours.entry(hour.clone()).or_default().add(model, counts),
@@ -101,7 +101,7 @@ fn summarize_lines(mut lines: impl BufRead) -> Summary {
     }
     // What came before any time belongs to the earliest.
     if !undated.0.is_empty() {
-        let earliest = hours.keys().next().cloned().unwrap_or_else(|| hour_at(Timestamp::now()));
+        let earliest = hours.keys().next().cloned().unwrap_or_else(|| hour_at(in_utc(since_1970())));
         let entries = hours.entry(earliest).or_default();
         for (model, counts) in undated.0 {
             entries.add(&model, counts);
@@ -179,15 +179,9 @@ fn count(value: Option<&Value>) -> u64 {
     if double.is_finite() { double as u64 } else { 0 }
 }
 
-/// The hour of an ISO 8601 time; one without a zone is UTC.
-fn utc_hour(timestamp: &str) -> Option<(String, i8)> {
-    let as_utc = || TimeZone::UTC.to_timestamp(timestamp.parse::<DateTime>().ok()?).ok();
-    timestamp.parse::<Timestamp>().ok().or_else(as_utc).map(hour_at)
-}
-
-fn hour_at(timestamp: Timestamp) -> (String, i8) {
-    let time = TimeZone::UTC.to_datetime(timestamp);
-    (time.date().to_string(), time.hour())
+fn hour_at(time: DateTime) -> (String, i8) {
+    let date = time.date();
+    (format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day()), time.time().hour())
 }
 
 #[cfg(test)]
@@ -226,9 +220,9 @@ mod tests {
             {"usageDate": "2026-01-02", "usageHour": 10, "entries": [entry("b", 0, 2)]},
         ]);
         assert_eq!(summary(lines)["hours"], expected);
-        let now = hour_at(Timestamp::now());
+        let now = hour_at(in_utc(since_1970()));
         let undated = summary(r#"{"model": "a", "usage": {"input_tokens": 1}}"#);
-        let hours = [now, hour_at(Timestamp::now())].map(|(date, _)| json!(date));
+        let hours = [now, hour_at(in_utc(since_1970()))].map(|(date, _)| json!(date));
         assert!(hours.contains(&undated["hours"][0]["usageDate"]), "{undated}");
     }
 

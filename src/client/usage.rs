@@ -3,11 +3,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::transcript::{self, HourOfUsage};
-use super::{Call, Client, Params};
+use super::{Call, Client, Params, utc_time};
 use crate::clock::since_1970;
 use crate::config::{Reader, is_uuid};
 use crate::json::{self, ObjectWriter, is_truthy, string_member};
@@ -305,7 +304,7 @@ fn calendar_date(date: Option<&Value>) -> Option<&str> {
     let date = date?.as_str()?;
     let form: Vec<_> =
         date.split('-').map(|part| (part.len(), part.bytes().all(|byte| byte.is_ascii_digit()))).collect();
-    let exists = form == [(4, true), (2, true), (2, true)] && date.parse::<Date>().is_ok();
+    let exists = form == [(4, true), (2, true), (2, true)] && utc_time::read_date(date).is_some();
     exists.then_some(date)
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Session;
 use crate::client::{Call, delivery};
+use crate::clock::{in_utc, since_1970};
 use crate::config::{ReportOptions, is_uuid};
 use crate::json::{self, ObjectWriter};
 use crate::plan::{Resolution, names};
@@ -59,7 +60,19 @@ impl Session {
 }
 
 fn now_in_microseconds() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    let now = since_1970();
+    let utc = in_utc(now);
+    let (date, time) = (utc.date(), utc.time());
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+        date.year(),
+        date.month(),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        now.subsec_micros()
+    )
 }
 
 /// A canonical UUID, or `plan-` and one in lower case: the only forms that the audit trail takes.

@@ -1,5 +1,5 @@
+use ring::digest::{SHA256, digest};
 use serde_json::{Number, Value};
-use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// The canonical text that plans are hashed over and tokens are signed over: object keys in code point order, no white
@@ -13,7 +13,7 @@ pub fn canonical(value: &Value) -> String {
 
 /// SHA-256, as lower-case hex.
 pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    digest(&SHA256, bytes.as_ref()).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
         append(&mut hex, format_args!("{byte:02x}"));
         hex
     })

@@ -24,6 +24,7 @@ pub mod regex;
 mod scope;
 pub mod time;
 pub mod verdict;
+mod zone;
 
 pub use budget::Budget;
 // Tables of a policy. Whoever asks cannot choose what is in them, only what is looked up, so that a hash that is fast is

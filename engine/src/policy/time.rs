@@ -1,7 +1,9 @@
-use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{SignedDuration, civil};
+use std::sync::Arc;
+
+use jiff_core::civil::{DateTime, TimeSecond, UnixEpochDay};
 
 use super::EvaluationError;
+use super::zone::Zone;
 use crate::json::quoted;
 
 /// The largest distance from 1970 that a date may have, in milliseconds.
@@ -12,10 +14,10 @@ const DAY_MS: i64 = 86_400_000;
 ///
 /// `None` is a date-time of the right form that does not exist (a 13th month). A time without a zone is local time.
 pub fn epoch_ms(text: &str) -> Result<Option<i64>, EvaluationError> {
-    epoch_ms_in(text, TimeZone::system)
+    epoch_ms_in(text, Zone::local)
 }
 
-fn epoch_ms_in(text: &str, local_zone: impl FnOnce() -> TimeZone) -> Result<Option<i64>, EvaluationError> {
+fn epoch_ms_in(text: &str, local_zone: impl FnOnce() -> Arc<Zone>) -> Result<Option<i64>, EvaluationError> {
     let fields = Fields::read(text)
         .ok_or_else(|| EvaluationError::UnsupportedTime(format!("not an ISO-8601 date-time: {}", quoted(text))))?;
     if fields.is_negative && fields.year == 0 {
@@ -23,29 +25,31 @@ fn epoch_ms_in(text: &str, local_zone: impl FnOnce() -> TimeZone) -> Result<Opti
     }
     let Some(ms) = fields.local_ms() else { return Ok(None) };
     let utc = match fields.zone {
-        Zone::Utc => Some(ms),
-        Zone::Offset { minutes } => minutes.map(|minutes| ms.saturating_sub(minutes.saturating_mul(60_000))),
-        Zone::Local => Some(local_to_utc(fields.signed_year(), ms, &local_zone())?),
+        Designator::Utc => Some(ms),
+        Designator::Offset { minutes } => minutes.map(|minutes| ms.saturating_sub(minutes.saturating_mul(60_000))),
+        Designator::Local => Some(local_to_utc(fields.signed_year(), ms, &local_zone())?),
     };
     Ok(utc.filter(|ms| ms.abs() <= MAX_MS))
 }
 
-fn local_to_utc(year: i64, ms: i64, zone: &TimeZone) -> Result<i64, EvaluationError> {
+fn local_to_utc(year: i64, ms: i64, zone: &Zone) -> Result<i64, EvaluationError> {
     let unsupported = || EvaluationError::UnsupportedTime("a local time outside years 1 to 9999".to_owned());
     if !(1..=9999).contains(&year) {
         return Err(unsupported());
     }
-    let midnight_of_1970 = civil::date(1970, 1, 1).at(0, 0, 0, 0);
-    let wall = midnight_of_1970.checked_add(SignedDuration::from_millis(ms)).map_err(|_| unsupported())?;
-    // What a change of the clock skips or repeats is read by the time before the change.
-    let offset = match zone.to_ambiguous_timestamp(wall).offset() {
-        AmbiguousOffset::Unambiguous { offset } => offset,
-        AmbiguousOffset::Gap { before, .. } | AmbiguousOffset::Fold { before, .. } => before,
-    };
-    Ok(ms.saturating_sub(i64::from(offset.seconds()).saturating_mul(1000)))
+    let wall = wall_clock(ms).ok_or_else(unsupported)?;
+    Ok(ms.saturating_sub(i64::from(zone.offset_at(wall)).saturating_mul(1000)))
 }
 
-enum Zone {
+/// What a clock shows, to the second, so many milliseconds after the start of 1970.
+fn wall_clock(ms: i64) -> Option<DateTime> {
+    let day = UnixEpochDay::new(i32::try_from(ms.div_euclid(DAY_MS)).ok()?).ok()?;
+    let second = TimeSecond::new(i32::try_from(ms.rem_euclid(DAY_MS) / 1000).ok()?).ok()?;
+    Some(DateTime::from_parts(day.to_date(), second.to_time()))
+}
+
+/// What a time says of its zone.
+enum Designator {
     Utc,
     /// `None` where the offset is out of range.
     Offset {
@@ -63,7 +67,7 @@ struct Fields {
     minute: i64,
     second: i64,
     ms: i64,
-    zone: Zone,
+    zone: Designator,
 }
 
 impl Fields {
@@ -80,7 +84,7 @@ impl Fields {
             minute: 0,
             second: 0,
             ms: 0,
-            zone: Zone::Utc,
+            zone: Designator::Utc,
         };
         if scan.take(b'-') {
             fields.month = scan.digits(2)?;
@@ -105,14 +109,14 @@ impl Fields {
             }
         }
         self.zone = match scan.take_any(b"Z+-") {
-            None => Zone::Local,
-            Some(b'Z') => Zone::Utc,
+            None => Designator::Local,
+            Some(b'Z') => Designator::Utc,
             Some(sign) => {
                 let hours = scan.digits(2)?;
                 scan.take(b':').then_some(())?;
                 let minutes = scan.digits(2)?;
                 let offset = if hours <= 23 && minutes <= 59 { Some(hours * 60 + minutes) } else { None };
-                Zone::Offset { minutes: offset.map(|offset| if sign == b'-' { -offset } else { offset }) }
+                Designator::Offset { minutes: offset.map(|offset| if sign == b'-' { -offset } else { offset }) }
             }
         };
         Some(())
@@ -187,12 +191,13 @@ impl Scan<'_> {
 
 #[cfg(test)]
 mod tests {
+    use jiff_core::tz::posix;
     use serde_json::Value;
 
     use super::*;
 
     fn utc(text: &str) -> Result<Option<i64>, EvaluationError> {
-        epoch_ms_in(text, || TimeZone::UTC)
+        epoch_ms_in(text, || Arc::new(Zone::Utc))
     }
 
     #[test]
@@ -214,8 +219,9 @@ mod tests {
 
     #[test]
     fn a_time_without_a_zone_is_local() {
-        let new_york = || TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
-        let local = |text| epoch_ms_in(text, new_york).unwrap();
+        let rule = posix::TimeZone::parse("EST5EDT,M3.2.0,M11.1.0").unwrap();
+        let new_york = Arc::new(Zone::Rule(Box::new(rule)));
+        let local = |text| epoch_ms_in(text, || new_york.clone()).unwrap();
         assert_eq!(local("2026-01-15T12:00"), utc("2026-01-15T17:00Z").unwrap());
         assert_eq!(local("2026-07-15T12:00:00.250"), utc("2026-07-15T16:00:00.250Z").unwrap());
         assert_eq!(local("2026-07-15T24:00"), utc("2026-07-16T04:00Z").unwrap());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use ed25519_dalek::{Signer, SigningKey};
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
 use super::Session;
@@ -40,8 +40,8 @@ struct State {
 }
 
 /// The keys that the service may sign with; it shows the one that it signs with.
-fn signing_key(number: usize) -> SigningKey {
-    SigningKey::from_bytes(&[number as u8 + 1; 32])
+fn signing_key(number: usize) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[number as u8 + 1; 32]).unwrap()
 }
 
 impl Service {
@@ -106,8 +106,9 @@ fn serve(stream: TcpStream, state: &State) {
         let (status, body) = match path {
             "/iap/public-key" => {
                 state.keys.fetch_add(1, Ordering::SeqCst);
-                let key = signing_key(state.signs_with.load(Ordering::SeqCst)).verifying_key();
-                (200, json!({ "public_key": key.to_bytes().map(|byte| format!("{byte:02x}")).concat() }))
+                let key = signing_key(state.signs_with.load(Ordering::SeqCst));
+                let hex: String = key.public_key().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                (200, json!({ "public_key": hex }))
             }
             "/policy/bundles/current" => {
                 state.bundles.fetch_add(1, Ordering::SeqCst);
@@ -154,7 +155,7 @@ fn token(key: usize) -> Value {
 fn token_until(key: usize, expiry: u64) -> Value {
     let encode = |json: Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let message = format!("{}.{}", encode(json!({ "alg": "EdDSA" })), encode(json!({ "exp": expiry })));
-    let signature = BASE64_URL_SAFE_NO_PAD.encode(signing_key(key).sign(message.as_bytes()).to_bytes());
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(signing_key(key).sign(message.as_bytes()));
     json!({
         "success": true, "plan_hash": "h", "intent_reference": "r", "composite_identity": "c",
         "token": { "issued_at": 1, "expires_at": 4102444800u64 }, "jwt_token": format!("{message}.{signature}"),
