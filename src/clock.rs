@@ -12,6 +12,7 @@ pub(crate) struct Moment(Duration);
 
 impl Moment {
     /// How much later this is than an earlier moment; none where it is not.
+    #[inline]
     pub(crate) fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
@@ -26,6 +27,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     #[cfg(not(test))]
+    #[inline]
     pub(crate) fn now(&self) -> Moment {
         Moment(since_boot())
     }
@@ -58,6 +60,7 @@ fn since_boot() -> Duration {
 }
 
 /// The time by the wall clock.
+#[inline]
 pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -69,6 +72,7 @@ pub(crate) fn in_utc(time: Duration) -> DateTime {
 }
 
 /// A time as policies compare it: in whole milliseconds.
+#[inline]
 pub(crate) fn in_millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -22,6 +22,7 @@ thread_local! {
 }
 
 /// Runs `call`; a panic becomes the error, which is the panic's text.
+#[inline]
 pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     let outer = THREAD.replace(Thread::Guarded);
@@ -37,6 +38,7 @@ pub(crate) fn mark_own_thread() {
 }
 
 /// The default hook prints to stderr, which is the host's. Panics elsewhere still reach the hook that was there before.
+#[inline]
 fn install_hook() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::AcqRel) {

@@ -61,6 +61,7 @@ pub(super) fn guard(json: JsonOut<'_>, call: impl FnOnce() -> Result<String>) ->
 }
 
 /// Runs a function on the object of a handle. A panic spoils that handle and no other.
+#[inline]
 pub(super) fn on<T: Handle, J: Into<Owned>>(
     handle: *mut T::Opaque,
     json: JsonOut<'_>,
@@ -70,6 +71,7 @@ pub(super) fn on<T: Handle, J: Into<Owned>>(
 }
 
 /// As [`on`], where there is no JSON to write the outcome to.
+#[inline]
 pub(super) fn attempt<T: Handle, R>(handle: *mut T::Opaque, call: impl FnOnce(&T) -> Result<R>) -> Result<R> {
     let lookup = handles::find::<T>(handle)?;
     caught(|| call(lookup.object::<T>()?)).unwrap_or_else(|panic| {
@@ -79,6 +81,7 @@ pub(super) fn attempt<T: Handle, R>(handle: *mut T::Opaque, call: impl FnOnce(&T
 }
 
 /// As [`on`], for a function that has more than JSON to tell.
+#[inline]
 pub(super) fn on_with<T: Handle, J: Into<Owned>, O>(
     handle: *mut T::Opaque,
     out: Out<'_, O>,
@@ -122,6 +125,7 @@ pub(super) fn create_on<P: Handle, T: Handle>(
 
 /// Writes what a function has to tell when the whole of it ended well: a panic between the two must not leave a verdict
 /// that is no block, or a handle, beside its status.
+#[inline]
 fn tell<O>(mut out: Out<'_, O>, function: impl FnOnce(&mut Option<O>) -> armoriq_status) -> armoriq_status {
     let mut told = None;
     let status = function(&mut told);
@@ -152,6 +156,7 @@ pub(super) fn free<T: Handle>(handle: *mut T::Opaque) {
 }
 
 /// Runs `call`; a panic becomes the outer error, which carries the panic's text.
+#[inline]
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T> {
     let _uncancelled = Uncancelled::new();
     #[cfg(feature = "panic_probe")]
@@ -159,6 +164,7 @@ pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T> {
     panics::caught(call).map_err(|text| Error::Internal(format!("panic: {text}")))
 }
 
+#[inline]
 fn finish(mut json: JsonOut<'_>, outcome: Result<Owned>) -> armoriq_status {
     match outcome {
         Ok(result) => {

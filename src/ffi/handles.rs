@@ -75,6 +75,7 @@ pub(super) struct Entry {
 pub(super) struct Lookup(Guard<Option<Arc<Entry>>>);
 
 impl Lookup {
+    #[inline]
     pub(super) fn object<T: Handle>(&self) -> Result<&T> {
         let entry = self.entry()?;
         let found = T::from_object(&entry.object);
@@ -89,6 +90,7 @@ impl Lookup {
         }
     }
 
+    #[inline]
     fn entry(&self) -> Result<&Arc<Entry>> {
         self.0.as_ref().ok_or_else(|| Error::InvalidHandle(String::from("the handle was freed")))
     }
@@ -138,6 +140,7 @@ pub(super) fn insert<T: Handle>(value: T) -> Result<*mut T::Opaque> {
 }
 
 /// Finds the object of a handle.
+#[inline]
 pub(super) fn find<T: Handle>(handle: *mut T::Opaque) -> Result<Lookup> {
     if handle.is_null() {
         return Err(Error::InvalidHandle(format!("the {} is NULL", T::NAME)));
@@ -230,6 +233,7 @@ impl Table {
         }
     }
 
+    #[inline]
     fn slot(&self, index: usize) -> Option<&Slot> {
         let (chunk, offset) = position(index);
         self.chunks.get(chunk)?.get()?.get(offset)

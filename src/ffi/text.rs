@@ -12,24 +12,29 @@ pub(super) struct Text<'a>(Option<&'a CStr>);
 impl<'a> Text<'a> {
     /// # Safety
     /// `pointer` is NULL or NUL-terminated text that stays as it is during the call.
+    #[inline]
     pub(super) unsafe fn new(pointer: *const c_char) -> Self {
         // SAFETY: not NULL here, and NUL-terminated by this function's own condition.
         Self((!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }))
     }
 
+    #[inline]
     pub(super) fn is_null(self) -> bool {
         self.0.is_none()
     }
 
+    #[inline]
     pub(super) fn required(self, name: &str) -> Result<&'a str> {
         self.optional(name)?.ok_or_else(|| Error::InvalidArgument(format!("{name} is NULL")))
     }
 
+    #[inline]
     pub(super) fn optional(self, name: &str) -> Result<Option<&'a str>> {
         self.0.map(|text| text.to_str().map_err(|error| not_utf8(name, error))).transpose()
     }
 
     /// JSON that may be left out: NULL means `{}`.
+    #[inline]
     pub(super) fn json_or_empty(self, name: &str) -> Result<&'a str> {
         Ok(self.optional(name)?.unwrap_or("{}"))
     }
@@ -76,6 +81,7 @@ impl Owned {
         (owned, result)
     }
 
+    #[inline]
     pub(super) fn into_raw(self) -> *mut c_char {
         std::mem::ManuallyDrop::new(self).0
     }
