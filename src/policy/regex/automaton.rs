@@ -3,7 +3,7 @@
 use regex_automata::hybrid::dfa::{self, DFA};
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
-use regex_automata::util::pool::Pool;
+use regex_automata::util::pool::{Pool, PoolGuard};
 use regex_automata::{Anchored, Input};
 
 use super::super::EvaluationError;
@@ -65,13 +65,20 @@ impl Automaton {
         let Some(start) = self.start.first(text) else { return false };
         let input = Input::new(text).range(start..).anchored(self.anchored).earliest(true);
         let mut scratch = self.scratch.get();
+        let is_match = self.search(&mut scratch, &input);
+        // Dropped it would be put back as well, by a call.
+        PoolGuard::put(scratch);
+        is_match
+    }
+
+    fn search(&self, scratch: &mut Scratch, input: &Input<'_>) -> bool {
         if let Some(dfa) = &self.dfa {
             let cache = scratch.dfa.get_or_insert_with(|| dfa.create_cache());
-            if let Ok(found) = dfa.try_search_fwd(cache, &input) {
+            if let Ok(found) = dfa.try_search_fwd(cache, input) {
                 return found.is_some();
             }
         }
-        self.nfa.is_match(scratch.nfa.get_or_insert_with(|| self.nfa.create_cache()), input)
+        self.nfa.is_match(scratch.nfa.get_or_insert_with(|| self.nfa.create_cache()), input.clone())
     }
 }
 
