@@ -69,6 +69,7 @@ impl Policies {
     }
 
     /// Whether the bundle was not confirmed for too long.
+    #[inline]
     pub(crate) fn is_stale(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|snapshot| self.now.since(snapshot.confirmed) >= STALE_AFTER)
     }

@@ -176,6 +176,7 @@ impl Session {
     }
 
     /// The server, where it is known and not just the session's default.
+    #[inline]
     pub(super) fn known_server<'a>(&self, call: &PlannedCall<'a>) -> Option<&'a str> {
         let server = call.server;
         let default = self.0.options.default_mcp_name.as_deref();

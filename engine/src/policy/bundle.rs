@@ -179,6 +179,7 @@ impl Policy {
     }
 
     /// The tools that a name may mean: those of the server where it is known and has any, else all of that name.
+    #[inline]
     pub(super) fn candidates(&self, name: &str, server: Option<&str>) -> impl Iterator<Item = &Tool> {
         let named = self.tools_by_name.get(name).map(Vec::as_slice).unwrap_or_default();
         let tools = move || named.iter().filter_map(|&index| self.tools.get(index));

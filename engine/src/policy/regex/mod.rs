@@ -5,21 +5,19 @@
 //! give it. Text without characters above U+FFFF is therefore searched as it is; other text is re-encoded so that each
 //! such character is two units.
 
+mod automaton;
 mod hir;
 mod parser;
+mod start;
 
 use std::borrow::Cow;
 
 use once_cell::race::OnceBox;
-use regex_automata::meta::{Config, Regex as Automaton};
-use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input};
 
 use super::{Budget, EvaluationError};
+use automaton::Automaton;
 use parser::Pattern;
 
-/// How large an automaton may grow, in bytes.
-const MAX_AUTOMATON_BYTES: usize = 4 << 20;
 /// What building an automaton costs beside searching with it, in units of text.
 const BUILD_COST: usize = 256;
 
@@ -39,25 +37,9 @@ impl Regex {
     /// Whether the pattern matches anywhere in the text.
     pub fn matches(&self, text: &str, budget: &Budget) -> Result<bool, EvaluationError> {
         budget.spend(self.pattern.size, text.len().saturating_add(BUILD_COST))?;
-        let automaton =
-            self.automaton.get_or_init(|| Box::new(compile(&self.pattern))).as_ref().map_err(Clone::clone)?;
-        let text = units(text);
-        let anchored = if self.pattern.needs_unit_steps { Anchored::Yes } else { Anchored::No };
-        Ok(automaton.is_match(Input::new(&*text).anchored(anchored)))
+        let automaton = self.automaton.get_or_init(|| Box::new(Automaton::compile(&self.pattern)));
+        Ok(automaton.as_ref().map_err(Clone::clone)?.is_match(&units(text)))
     }
-}
-
-fn compile(pattern: &Pattern) -> Result<Automaton, EvaluationError> {
-    let config = Config::new()
-        .utf8_empty(false)
-        .nfa_size_limit(Some(MAX_AUTOMATON_BYTES))
-        .onepass_size_limit(Some(MAX_AUTOMATON_BYTES))
-        .hybrid_cache_capacity(MAX_AUTOMATON_BYTES);
-    Automaton::builder()
-        .configure(config)
-        .syntax(syntax::Config::new().utf8(false))
-        .build_from_hir(&hir::pattern(pattern))
-        .map_err(|error| EvaluationError::NotEvaluable(format!("pattern too large: {error}")))
 }
 
 /// The text with each character above U+FFFF as two surrogates of three bytes each.
