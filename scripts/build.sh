@@ -9,7 +9,7 @@ mkdir -p "$dist_dir"
 log=$dist_dir/build.log
 # Functions that came out alike are in the library once, where the linker can do that: LLVM's can, which rustc has with it
 # on most machines, and GNU's cannot.
-fold=(-C link-arg=-Wl,--icf=all)
+fold=(-C 'link-arg=-Wl,--icf=all')
 rustc --crate-type cdylib --crate-name probe "${fold[@]}" -o "$dist_dir/probe" - </dev/null 2>/dev/null || fold=()
 rm -f "$dist_dir/probe"
 # The note with the system libraries is printed again when there is nothing to build.
