@@ -109,12 +109,11 @@ impl<T: Send + Sync + 'static> Default for PerProcess<T> {
 }
 
 impl Drop for Current {
-    /// Leaves the parent's value alone, also where the child never asked for its own.
+    /// Leaves the parent's value alone, also where the child never asked for its own. Looking first is a tenth of the work
+    /// of taking, and most were never used.
     fn drop(&mut self) {
-        if let Some(slot) = self.0.swap(None)
-            && slot.process != Process::this()
-        {
-            std::mem::forget(slot);
+        if self.0.load().as_ref().is_some_and(|slot| slot.process != Process::this()) {
+            std::mem::forget(self.0.swap(None));
         }
     }
 }

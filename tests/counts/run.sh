@@ -13,8 +13,8 @@ budgets='
 check 8850
 check_4k 59100
 refusal 6370
-asked 84900
-session 7580
+asked 79700
+session 6930
 tools 5089000
 '
 # How many times the instructions of a check with one statement a check with 1,000 may take, in percent.
