@@ -27,7 +27,7 @@ impl Budget {
         Self(Cell::new(steps))
     }
 
-    pub fn spend(&self, pattern_size: usize, text_size: usize) -> Result<(), EvaluationError> {
+    pub(crate) fn spend(&self, pattern_size: usize, text_size: usize) -> Result<(), EvaluationError> {
         let steps = (pattern_size as u64).saturating_mul(text_size as u64);
         let left = self.0.get().checked_sub(steps);
         let left = left.ok_or_else(|| EvaluationError::malformed("matching these arguments would take too long"))?;

@@ -81,7 +81,7 @@ impl Condition {
     }
 
     /// The path within the arguments, `None` for a condition on something else.
-    pub fn argument(&self) -> Option<&[Segment]> {
+    pub(super) fn argument(&self) -> Option<&[Segment]> {
         match &self.field {
             Field::Arguments(path) => Some(path),
             Field::Derived(..) => None,
@@ -89,7 +89,7 @@ impl Condition {
     }
 
     /// About how much testing it costs at most beside regular expressions and globs, in tests of a single value.
-    pub fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         const NUMBERS_PER_TEST: usize = 64;
         match &self.test {
             Test::In(set) | Test::NotIn(set) => 1 + set.numbers.len() / NUMBERS_PER_TEST,
@@ -103,14 +103,14 @@ impl Condition {
     }
 
     /// The value of the field, `None` where the call has no such field.
-    pub fn saw<'a>(&self, call: &Call<'a>) -> Option<Cow<'a, Value>> {
+    pub(super) fn saw<'a>(&self, call: &Call<'a>) -> Option<Cow<'a, Value>> {
         match &self.field {
             Field::Arguments(path) => value_at(call.arguments?, path),
             Field::Derived(root, path) => value_at(call.derived?.get(&**root)?, path),
         }
     }
 
-    pub fn holds<A>(&self, call: &Call<'_, A>, budget: &Budget) -> Result<bool, EvaluationError>
+    pub(super) fn holds<A>(&self, call: &Call<'_, A>, budget: &Budget) -> Result<bool, EvaluationError>
     where
         A: Arguments + ?Sized,
     {
@@ -252,7 +252,7 @@ impl ConstantSet {
     }
 
     /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         let Self { has_null, has_true, has_false, numbers, strings } = self;
         !has_null && !has_true && !has_false && numbers.is_empty() && strings.is_empty()
     }

@@ -44,7 +44,7 @@ impl Glob {
         Self { prefix: prefix.into(), suffix: suffix.into(), middle: tokens(middle), length: utf16_len(pattern) }
     }
 
-    pub fn utf16_len(&self) -> usize {
+    pub(crate) fn utf16_len(&self) -> usize {
         self.length
     }
 
