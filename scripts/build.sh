@@ -10,7 +10,8 @@ log=$dist_dir/build.log
 # Functions that came out alike are in the library once, where the linker can do that: LLVM's can, which rustc has with it
 # on most machines, and GNU's cannot.
 fold=(-C 'link-arg=-Wl,--icf=all')
-rustc --crate-type cdylib --crate-name probe "${fold[@]}" -o "$dist_dir/probe" - </dev/null 2>/dev/null || fold=()
+# shellcheck disable=SC2086
+rustc ${RUSTFLAGS:-} --crate-type cdylib --crate-name probe "${fold[@]}" -o "$dist_dir/probe" - </dev/null 2>/dev/null || fold=()
 rm -f "$dist_dir/probe"
 # The note with the system libraries is printed again when there is nothing to build.
 # Without the Rust library, which would keep in the others what only it shows: they are a tenth smaller.
