@@ -17,7 +17,6 @@ mod proxies;
 mod retry;
 mod runtime;
 mod sender;
-mod signals;
 mod stream;
 mod tls;
 

@@ -5,9 +5,12 @@
 
 use super::connections::Connections;
 use super::sender::Sender;
-use super::signals;
 use crate::error::{Error, Result};
+#[cfg(unix)]
+use crate::log::warning;
 use crate::panics;
+#[cfg(unix)]
+use nix::sys::signal::SigSet;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -206,7 +209,11 @@ fn start_thread(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
 /// The first that a thread of the library's does.
 fn prepare_thread() {
     panics::mark_own_thread();
-    signals::block_all();
+    // They are the host's.
+    #[cfg(unix)]
+    if let Err(error) = SigSet::all().thread_block() {
+        warning!("cannot block signals on a thread: {error}");
+    }
 }
 
 fn named_thread() -> thread::Builder {
