@@ -51,6 +51,9 @@ handle!(Client, armoriq_client);
 ///
 /// A request is sent again after 1, 2, and then each 4 s; later, up to 30 s, where the service asks for it.
 ///
+/// In a URL the name of a host that is not ASCII is written in punycode. The environment's `HTTPS_PROXY`, `HTTP_PROXY`,
+/// `ALL_PROXY` and `NO_PROXY` hold; a proxy there that is neither http nor https fails the requests that are for it.
+///
 /// `client` receives the handle and must not be NULL. `json`: JSON `null`, or the error object; may be NULL.
 ///
 /// Never blocks on the network. Thread-safe.
