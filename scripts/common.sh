@@ -32,6 +32,13 @@ version() {
     sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1
 }
 
+# The folder with the source of Rust's standard library, where the compiler has it.
+std_source() {
+    local source
+    source=$(rustc --print sysroot)/lib/rustlib/src/rust
+    [ ! -e "$source/library/Cargo.lock" ] || echo "$source"
+}
+
 # The name under which programs find the shared library at run time.
 soname() {
     readelf -d "$1" | sed -n 's/.*Library soname: \[\(.*\)\].*/\1/p'

@@ -42,3 +42,7 @@ else
 fi
 
 have cargo || die "Rust is missing: see https://rustup.rs"
+# What ships is smaller with a standard library of its own.
+if [ -z "$(std_source)" ] && have rustup; then
+    rustup component add rust-src || echo "could not install rust-src: what ships will have the compiler's standard library"
+fi

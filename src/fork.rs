@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwapOption;
+use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
 
 /// How many forks led from the process that loaded the library to this one, as far as it was told.
@@ -41,9 +42,10 @@ pub(crate) struct PerProcess<T> {
     value: PhantomData<fn() -> T>,
 }
 
-/// The slot of whichever process used a value last; none before the first use, so that making one costs nothing. It knows
+/// The slot of whichever process used a value last; none before the first use, so that making one costs nothing, and
+/// neither does dropping one that was not used: to drop an `ArcSwap`, empty or not, is to look for its readers. It knows
 /// nothing of the value's type, so that the library has what takes care of it once and not for each type.
-struct Current(ArcSwapOption<Slot>);
+struct Current(OnceBox<ArcSwapOption<Slot>>);
 
 struct Slot {
     process: Process,
@@ -52,7 +54,7 @@ struct Slot {
 
 impl<T: Send + Sync + 'static> PerProcess<T> {
     pub(crate) fn new() -> Self {
-        Self { current: Current(ArcSwapOption::empty()), value: PhantomData }
+        Self { current: Current(OnceBox::new()), value: PhantomData }
     }
 
     /// The value of this process, made now where there is none yet. Threads that ask at once wait for one of them.
@@ -63,7 +65,7 @@ impl<T: Send + Sync + 'static> PerProcess<T> {
 
     /// The value of this process, where there is one.
     pub(crate) fn existing(&self) -> Option<Arc<T>> {
-        let current = self.current.0.load();
+        let current = self.current.0.get()?.load();
         let slot = current.as_ref().filter(|slot| slot.process == Process::this())?;
         slot.value.get().map(typed)
     }
@@ -76,13 +78,14 @@ fn typed<T: Send + Sync + 'static>(value: &Arc<dyn Any + Send + Sync>) -> Arc<T>
 
 impl Current {
     fn slot(&self) -> Arc<Slot> {
-        let current = self.0.load_full();
+        let shared = self.0.get_or_init(Box::default);
+        let current = shared.load_full();
         match &current {
             Some(slot) if slot.process == Process::this() => return Arc::clone(slot),
             _ => {}
         }
         let own = Arc::new(Slot { process: Process::this(), value: OnceCell::new() });
-        let previous = self.0.compare_and_swap(&current, Some(own.clone()));
+        let previous = shared.compare_and_swap(&current, Some(own.clone()));
         match arc_swap::Guard::into_inner(previous) {
             // Another thread of this process was faster.
             Some(other) if !current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &other)) => other,
@@ -109,11 +112,11 @@ impl<T: Send + Sync + 'static> Default for PerProcess<T> {
 }
 
 impl Drop for Current {
-    /// Leaves the parent's value alone, also where the child never asked for its own. Looking first is a tenth of the work
-    /// of taking, and most were never used.
+    /// Leaves the parent's value alone, also where the child never asked for its own.
     fn drop(&mut self) {
-        if self.0.load().as_ref().is_some_and(|slot| slot.process != Process::this()) {
-            std::mem::forget(self.0.swap(None));
+        let Some(shared) = self.0.get() else { return };
+        if shared.load().as_ref().is_some_and(|slot| slot.process != Process::this()) {
+            std::mem::forget(shared.swap(None));
         }
     }
 }
@@ -144,7 +147,7 @@ mod tests {
             let value = PerProcess::<u32>::new();
             let parents = Arc::new(Slot { process, value: OnceCell::new() });
             parents.value.set(Arc::new(1)).unwrap();
-            value.current.0.store(Some(parents.clone()));
+            value.current.0.get_or_init(Box::default).store(Some(parents.clone()));
             assert_eq!(value.existing(), None);
             assert_eq!(*value.get_or_try_init(|| Ok::<_, &str>(2)).unwrap(), 2);
             assert!(Arc::strong_count(&parents) > 1, "the parent's value was let go of");
@@ -155,7 +158,7 @@ mod tests {
     fn what_is_the_parents_is_not_dropped_with_the_rest() {
         let value = PerProcess::<u32>::new();
         let parents = Arc::new(Slot { process: parents()[0], value: OnceCell::new() });
-        value.current.0.store(Some(parents.clone()));
+        value.current.0.get_or_init(Box::default).store(Some(parents.clone()));
         drop(value);
         assert_eq!(Arc::strong_count(&parents), 2);
         let value = PerProcess::new();

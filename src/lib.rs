@@ -7,7 +7,6 @@ compile_error!("the library must be built with panic = \"unwind\", or the guard 
 mod client;
 mod clock;
 pub mod config;
-pub mod decision;
 pub mod error;
 mod ffi;
 mod fork;
@@ -36,7 +35,7 @@ pub mod fuzzing {
     pub use crate::client::fuzzing::{Head, events};
     pub use crate::session::answer::{Answer, Decider, read as read_decision};
 }
-pub use armoriq_engine::json;
+pub use armoriq_engine::{decision, json};
 pub use error::{Error, Result};
 
 /// The library's version, as in `Cargo.toml`.

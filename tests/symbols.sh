@@ -45,5 +45,10 @@ same 'is stripped' '' "$(readelf -SW "$so" | grep -o -w -e '\.symtab' -e '\.debu
 same 'needs only what every system has' '' \
     "$(readelf -d "$so" | sed -n 's/.*Shared library: \[\(.*\)\]/\1/p' | grep -v -x -E 'lib(c|m|gcc_s)\.so\.[0-9]|ld-linux.*' || true)"
 
+# What it grows by is seen here; what it should be, docs/performance.md says.
+if [ -n "$(std_source)" ]; then most=3600000; else most=4100000; fi
+size=$(stat -c %s "$so")
+same "is no larger than $most bytes" '' "$([ "$size" -le "$most" ] || echo "$size")"
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

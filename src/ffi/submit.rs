@@ -218,9 +218,7 @@ fn accept<T: Handle>(
 }
 
 fn answer(tool: &str, decision: &Decision<'_>) -> Answer {
-    let mut json = String::new();
-    decision.write_json(tool, &mut json);
-    Answer { verdict: decision.verdict, json }
+    Answer { verdict: decision.verdict, json: decision.to_json(tool) }
 }
 
 /// The answer of what is no check.

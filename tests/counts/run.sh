@@ -10,12 +10,12 @@ set -u
 
 # A row's name and the most that one of it may take, in instructions: what was measured and at most a sixth more.
 budgets='
-check 8850
+check 9500
 check_4k 59100
-refusal 6370
-asked 79700
-session 6930
-tools 5089000
+refusal 7100
+asked 88000
+session 6400
+tools 5900000
 '
 # How many times the instructions of a check with one statement a check with 1,000 may take, in percent.
 statements_budget=130

@@ -8,10 +8,8 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/checks.sh
 . scripts/checks.sh
 
-# A folder of its own: in that of `make build` the two libraries would take each other's place.
-cargo rustc --locked --release --package armoriq --lib --crate-type cdylib --features panic_probe \
-    --target-dir "$target_dir/panics"
-so=$target_dir/panics/release/libarmoriq.so
+scripts/build.sh --panic-probe
+so=$target_dir/panics/libarmoriq.so
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

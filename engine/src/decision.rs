@@ -117,7 +117,6 @@ impl<'a> Decision<'a> {
         Self { verdict: Verdict::Block, cause: Some(cause), ..Self::allow(Some(reason.into())) }
     }
 
-    #[cfg(test)]
     pub fn to_json(&self, tool: &str) -> String {
         let mut json = String::new();
         self.write_json(tool, &mut json);
