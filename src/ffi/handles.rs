@@ -233,7 +233,7 @@ impl Table {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn slot(&self, index: usize) -> Option<&Slot> {
         let (chunk, offset) = position(index);
         self.chunks.get(chunk)?.get()?.get(offset)
