@@ -24,20 +24,18 @@ mkdir -p "$dist_dir"
 # arguments would make them larger again.
 # shellcheck disable=SC2206
 flags=(${RUSTFLAGS:-} -C llvm-args=-inlinehint-threshold=50 -C llvm-args=-no-x86-call-frame-opt)
-frames=yes
 
 # Rust's standard library is built with ours where its source is there (scripts/setup.sh installs it): for size, and without
-# what prints backtraces, which nothing here does. That is 0.3 MB. RUSTC_BOOTSTRAP lets the stable compiler do it.
+# what prints backtraces, which nothing here does. That is 0.4 MB. RUSTC_BOOTSTRAP lets the stable compiler do it.
 source=$(std_source)
 if [ -n "$source" ]; then
     export RUSTC_BOOTSTRAP=1
-    # Functions that call nothing need none.
-    frames=non-leaf
-    flags+=(-Zunstable-options)
     options+=('-Zbuild-std=std,panic_unwind' -Zbuild-std-features=optimize_for_size)
+    # Functions that call nothing need none.
+    flags+=(-Zunstable-options -C force-frame-pointers=non-leaf)
+else
+    flags+=(-C force-frame-pointers=yes)
 fi
-
-flags+=("-Cforce-frame-pointers=$frames")
 
 # The places of panics name the crate, and not the folder of who built it. It is there once everything is fetched.
 cargo fetch --quiet --locked --target "$host"
