@@ -1,12 +1,12 @@
 use super::error::{TransportError, TransportErrorKind};
 use crate::error::{Error, Result};
 use arc_swap::ArcSwap;
-use hyper::header::LOCATION;
-use hyper::http::uri::InvalidUri;
+use hyper::header::{HeaderValue, LOCATION};
+use hyper::http;
 use hyper::{Method, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
-use url::Url;
+use url::{Position, Url};
 
 /// All that RFC 3986 does not call unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -40,8 +40,14 @@ fn encode(text: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Destination {
     pub url: Url,
-    /// The same, as HTTP carries it.
+    /// The same, as HTTP carries it to proxies.
     pub uri: Uri,
+    /// What HTTP carries of it to servers: the path with its query, and the host with its port, unless that is the
+    /// scheme's own.
+    pub path: Uri,
+    pub host: HeaderValue,
+    /// Whose connections go there.
+    pub origin: Arc<str>,
 }
 
 impl Destination {
@@ -50,19 +56,20 @@ impl Destination {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(invalid(format!("not an http or https URL: {}", shown(&url))));
         }
-        let uri = uri(&url).map_err(|problem| TransportError::unsendable(&url, &problem))?;
-        Ok(Self { url, uri })
+        Self::of(url.clone()).map_err(|problem| TransportError::unsendable(&url, &problem))
     }
 
     /// Where the server of an address sends on to. Messages name what was asked, and not what an answer says.
     pub fn redirected(asked: &Url, to: Url) -> Result<Self, TransportError> {
-        let uri = uri(&to).map_err(|problem| TransportError::unsendable(asked, &problem))?;
-        Ok(Self { url: to, uri })
+        Self::of(to).map_err(|problem| TransportError::unsendable(asked, &problem))
     }
-}
 
-fn uri(url: &Url) -> Result<Uri, InvalidUri> {
-    url.as_str().parse()
+    fn of(url: Url) -> http::Result<Self> {
+        let (origin, path) = (url.origin().ascii_serialization(), &url[Position::BeforePath..Position::AfterQuery]);
+        let (uri, path) = (Uri::try_from(format!("{origin}{path}"))?, Uri::try_from(path)?);
+        let host = HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort])?;
+        Ok(Self { url, uri, path, host, origin: origin.into() })
+    }
 }
 
 fn invalid(message: String) -> TransportError {
@@ -139,6 +146,20 @@ mod tests {
         for url in ["https://b\u{fc}cher.example/x", "https://b%C3%BCcher.example/x", "http://\u{ff41}pi.example"] {
             let error = host(url).unwrap_err();
             assert_eq!(error.message, "not a URL: invalid international domain name", "{url}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_told_the_path_and_the_host_and_a_proxy_all() {
+        for (url, whole, path, host, origin) in [
+            ("http://H:80", "http://h/", "/", "h", "http://h"),
+            ("https://h:80/p?q=%20#f", "https://h:80/p?q=%20", "/p?q=%20", "h:80", "https://h:80"),
+            ("https://user:pass@h:443?q", "https://h/?q", "/?q", "h", "https://h"),
+            ("http://user@[::1]:8443/a//b", "http://[::1]:8443/a//b", "/a//b", "[::1]:8443", "http://[::1]:8443"),
+        ] {
+            let to = Destination::parse(url).unwrap();
+            assert_eq!((to.uri.to_string().as_str(), to.path.to_string().as_str()), (whole, path), "{url}");
+            assert_eq!((to.host.to_str().unwrap(), &*to.origin), (host, origin), "{url}");
         }
     }
 

@@ -39,7 +39,8 @@ impl Exchanges {
     /// Waits for its turn, as long as the slot is held.
     pub async fn begin(&self) -> Result<SemaphorePermit<'_>, TransportError> {
         if !self.up_to_date.swap(false, Ordering::Relaxed) {
-            catch_up().await;
+            // The runtime sees what became of its connections since it was last driven.
+            tokio::task::yield_now().await;
         }
         let slot = self.slots.acquire().await;
         slot.map_err(|_| TransportError::internal("the transport's runtime is gone"))
@@ -71,14 +72,6 @@ impl Connections {
     fn senders(&self) -> MutexGuard<'_, HashMap<Id, Arc<Sender>>> {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Lets a runtime see what became of its connections since it was last driven: one turn in which it is told, one in
-/// which they act on it. Otherwise one that its server has closed meanwhile would be used again, and one that has only
-/// just become free would not.
-async fn catch_up() {
-    tokio::task::yield_now().await;
-    tokio::task::yield_now().await;
 }
 
 #[cfg(test)]

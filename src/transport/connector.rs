@@ -111,6 +111,9 @@ impl Detour {
     }
 }
 
+/// What a connection to a server is made of.
+pub(super) type Stream = MaybeHttpsStream<Link>;
+
 /// What a connector makes.
 pub(super) enum Link {
     Straight(QuietStream<TokioIo<TcpStream>>),

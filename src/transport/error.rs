@@ -1,6 +1,5 @@
 use super::address::shown;
 use crate::error::Error;
-use hyper_util::client::legacy;
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
@@ -52,12 +51,20 @@ impl TransportError {
         Self::new(TransportErrorKind::Timeout, format!("the time was over before {} was asked", shown(url)))
     }
 
+    /// No connection.
+    pub(super) fn unconnected(url: &Url, error: &(dyn StdError + 'static)) -> Self {
+        Self::without_answer(url, error, TransportErrorKind::Connect, "cannot connect to")
+    }
+
     /// No answer, or not even its head.
-    pub(super) fn unanswered(url: &Url, error: &legacy::Error) -> Self {
-        let (kind, problem) = match () {
-            () if is_timeout(error) => (TransportErrorKind::Timeout, "no answer in time from"),
-            () if error.is_connect() => (TransportErrorKind::Connect, "cannot connect to"),
-            () => (TransportErrorKind::Protocol, "no answer from"),
+    pub(super) fn unanswered(url: &Url, error: &hyper::Error) -> Self {
+        Self::without_answer(url, error, TransportErrorKind::Protocol, "no answer from")
+    }
+
+    fn without_answer(url: &Url, error: &(dyn StdError + 'static), kind: TransportErrorKind, problem: &str) -> Self {
+        let (kind, problem) = match is_timeout(error) {
+            true => (TransportErrorKind::Timeout, "no answer in time from"),
+            false => (kind, problem),
         };
         Self::new(kind, format!("{problem} {}: {}", shown(url), root_cause(error)))
     }

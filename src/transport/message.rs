@@ -1,14 +1,14 @@
 use super::address::{Addresses, Destination, shown};
 use super::error::{TransportError, TransportErrorKind};
-use super::sender::Answer;
+use super::http1::Answer;
 use crate::error::CONCEALED;
 use crate::json::{self, ParseError, Value};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
+use hyper::Method;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Method, Uri};
+use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use memchr::{memchr_iter, memmem};
 use std::borrow::Cow;
 use std::fmt;
@@ -142,16 +142,17 @@ impl Request {
         addresses.parse(&self.url)
     }
 
-    /// The request as it is sent, once.
-    pub(super) fn to(&self, uri: &Uri, user_agent: &HeaderValue) -> hyper::Request<Bytes> {
-        let mut headers = HeaderMap::with_capacity(self.headers.len() + 2);
+    /// The request as a server is sent it, once.
+    pub(super) fn to(&self, to: &Destination, user_agent: &HeaderValue) -> hyper::Request<Full<Bytes>> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + 3);
+        headers.insert(HOST, to.host.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(USER_AGENT, user_agent.clone());
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
         }
-        let mut request = hyper::Request::new(self.body.clone().unwrap_or_default());
-        (*request.method_mut(), *request.uri_mut()) = (self.method.clone(), uri.clone());
+        let mut request = hyper::Request::new(Full::new(self.body.clone().unwrap_or_default()));
+        (*request.method_mut(), *request.uri_mut()) = (self.method.clone(), to.path.clone());
         *request.headers_mut() = headers;
         request
     }

@@ -11,6 +11,7 @@ mod budget;
 mod connections;
 mod connector;
 mod error;
+mod http1;
 mod look_up;
 mod message;
 mod proxies;
@@ -40,6 +41,7 @@ use connections::Connections;
 use hyper::header::HeaderValue;
 use retry::RetryPolicy;
 use runtime::Runtimes;
+use sender::Reply;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -277,11 +279,11 @@ async fn exchange(
     let (mut redirected, mut redirects) = (None, 0);
     loop {
         let target = redirected.as_ref().unwrap_or(destination);
-        let answer = sender.send(request, target).await;
-        let answer = answer.map_err(|error| TransportError::unanswered(&destination.url, &error))?;
-        let next = address::redirected(&request.method, &target.url, &answer).filter(|_| redirects < MAX_REDIRECTS);
-        let Some(next) = next else { return message::read(&destination.url, answer, &request.options).await };
-        redirected = Some(Destination::redirected(&destination.url, next)?);
+        let follows = redirects < MAX_REDIRECTS;
+        match sender.exchange(request, &destination.url, target, follows).await? {
+            Reply::Whole(response) => return Ok(response),
+            Reply::Elsewhere(next) => redirected = Some(Destination::redirected(&destination.url, next)?),
+        }
         redirects += 1;
     }
 }

@@ -13,7 +13,7 @@ budgets='
 check 9500
 check_4k 59100
 refusal 7100
-asked 88000
+asked 66000
 session 6400
 tools 5900000
 '
