@@ -135,7 +135,8 @@ impl Session {
             Err(error) => return Ok(Decision::block(Cause::Unavailable, format!("enforce-unavailable: {error}"))),
         };
         match decision.verdict {
-            Verdict::Hold => Ok(self.hold(plan, &call, arguments, decision, deadline).await),
+            // Boxed, since it is larger than all that every other check needs.
+            Verdict::Hold => Ok(Box::pin(self.hold(plan, &call, arguments, decision, deadline)).await),
             Verdict::Allow | Verdict::Block => Ok(decision),
         }
     }
