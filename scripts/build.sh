@@ -19,11 +19,11 @@ else
 fi
 mkdir -p "$dist_dir"
 
-# Only small functions are inlined into what is compiled for size (LLVM's own limit is 325), which is 0.13 MB. With frame
+# Only small functions are inlined into what is compiled for size (LLVM's own limit is 325), which is 0.09 MB. With frame
 # pointers the tables for unwinding are a quarter smaller, and a host's profiler sees through the library; pushed
 # arguments would make them larger again.
 # shellcheck disable=SC2206
-flags=(${RUSTFLAGS:-} -C llvm-args=-inlinehint-threshold=50 -C llvm-args=-no-x86-call-frame-opt)
+flags=(${RUSTFLAGS:-} -C llvm-args=-inlinehint-threshold=160 -C llvm-args=-no-x86-call-frame-opt)
 
 # Rust's standard library is built with ours where its source is there (scripts/setup.sh installs it): for size, and without
 # what prints backtraces, which nothing here does. That is 0.4 MB. RUSTC_BOOTSTRAP lets the stable compiler do it.
