@@ -110,9 +110,10 @@ static struct request recorded(void)
     *body = '\0';
     strcpy(request.body, body + 4);
     for (line = strtok(strstr(last, "\r\n"), "\r\n"); line; line = strtok(NULL, "\r\n")) {
-        /* Those that libcurl writes itself. */
-        if (strncmp(line, "host:", 5) == 0 || strncmp(line, "content-length:", 15) == 0) continue;
+        if (strncmp(line, "host:", 5) == 0) continue;
+        /* libcurl's own would be Content-Length, which the service does not look for. */
         request.headers = curl_slist_append(request.headers, line);
+        if (strncmp(line, "content-length:", 15) == 0) continue;
         strcat(strcat(request.header_lines, line), "\n");
     }
     return request;
