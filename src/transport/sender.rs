@@ -74,36 +74,27 @@ impl Sender {
         to: &Destination,
         follows: bool,
     ) -> Result<Reply, TransportError> {
-        loop {
-            let idle = self.take_idle(&to.origin);
-            let is_reused = idle.is_some();
-            let mut connection = match idle {
-                Some(connection) => connection,
-                // Boxed, since it is large, and most exchanges need none.
-                None => Box::pin(self.connect(asked, to)).await?,
-            };
-            let mut message = request.to(to, &self.user_agent);
-            if connection.is_proxied {
-                *message.uri_mut() = to.uri.clone();
-                let credentials = self.connector.proxy_authorization(&to.uri);
-                message.headers_mut().extend(credentials.map(|credentials| (PROXY_AUTHORIZATION, credentials)));
-            }
-            let read = |answer| async move {
-                match address::redirected(&request.method, &to.url, &answer).filter(|_| follows) {
-                    Some(next) => Ok(Reply::Elsewhere(next)),
-                    None => message::read(asked, answer, &request.options).await.map(Reply::Whole),
-                }
-            };
-            match connection.exchange(message, read).await {
-                Ok(reply) => {
-                    self.keep(&to.origin, connection);
-                    return reply;
-                }
-                // The server closed it, just when nothing had been sent yet.
-                Err(error) if is_reused && error.message().is_some() => {}
-                Err(error) => return Err(TransportError::unanswered(asked, error.error())),
-            }
+        let mut connection = match self.take_idle(&to.origin) {
+            Some(connection) => connection,
+            // Boxed, since it is large, and most exchanges need none.
+            None => Box::pin(self.connect(asked, to)).await?,
+        };
+        let mut message = request.to(to, &self.user_agent);
+        if connection.is_proxied {
+            *message.uri_mut() = to.uri.clone();
+            let credentials = self.connector.proxy_authorization(&to.uri);
+            message.headers_mut().extend(credentials.map(|credentials| (PROXY_AUTHORIZATION, credentials)));
         }
+        let read = |answer| async move {
+            match address::redirected(&request.method, &to.url, &answer).filter(|_| follows) {
+                Some(next) => Ok(Reply::Elsewhere(next)),
+                None => message::read(asked, answer, &request.options).await.map(Reply::Whole),
+            }
+        };
+        let reply = connection.exchange(message, read).await;
+        let reply = reply.map_err(|error| TransportError::unanswered(asked, &error))?;
+        self.keep(&to.origin, connection);
+        reply
     }
 
     async fn connect(&self, asked: &Url, to: &Destination) -> Result<Connection, TransportError> {
