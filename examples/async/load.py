@@ -8,8 +8,10 @@ The process CONTROL_PLANE is stopped until all of the requests are in flight: it
 import asyncio
 import collections
 import os
+import pathlib
 import signal
 import sys
+import time
 
 CLIENTS = 1000
 GIVING_UP = 10
@@ -37,8 +39,16 @@ async def in_flight(path, wanted):
         await asyncio.sleep(0.05)
 
 
+def stop(process):
+    """A thread that runs on another core goes on until it learns of the signal."""
+    os.kill(process, signal.SIGSTOP)
+    threads = pathlib.Path(f"/proc/{process}/task")
+    while any(") T " not in stat.read_text() for stat in threads.glob("*/stat")):
+        time.sleep(0.001)
+
+
 async def main(path, control_plane):
-    os.kill(control_plane, signal.SIGSTOP)
+    stop(control_plane)
     try:
         clients = [await ask(path, f'{TOOLS[n % 2]} {{"n": {n}}}') for n in range(CLIENTS)]
         leaving = [await ask(path, TOOLS[0]) for _ in range(GIVING_UP)]
