@@ -62,10 +62,8 @@ impl TransportError {
     }
 
     fn without_answer(url: &Url, error: &(dyn StdError + 'static), kind: TransportErrorKind, problem: &str) -> Self {
-        let (kind, problem) = match is_timeout(error) {
-            true => (TransportErrorKind::Timeout, "no answer in time from"),
-            false => (kind, problem),
-        };
+        let (kind, problem) =
+            if is_timeout(error) { (TransportErrorKind::Timeout, "no answer in time from") } else { (kind, problem) };
         Self::new(kind, format!("{problem} {}: {}", shown(url), root_cause(error)))
     }
 

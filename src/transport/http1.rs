@@ -71,12 +71,10 @@ impl Driver {
         Self { connection: Some(Box::new(connection)), turns, wakes_connection, wakes_exchange }
     }
 
-    /// Drives the connection until the exchange has ended, and then as far as it goes at once.
+    /// Drives the connection until the exchange has ended.
     async fn run<F: Future>(&mut self, mut exchange: Pin<&mut F>) -> F::Output {
         self.turns.begin();
-        let output = poll_fn(|context| self.poll(exchange.as_mut(), context)).await;
-        self.catch_up();
-        output
+        poll_fn(|context| self.poll(exchange.as_mut(), context)).await
     }
 
     fn poll<F: Future>(&mut self, mut exchange: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -96,6 +94,7 @@ impl Driver {
         }
     }
 
+    /// Drives the connection as far as it goes at once.
     fn catch_up(&mut self) {
         while self.turns.take(CONNECTION) {
             self.go_on();
